@@ -58,6 +58,9 @@ def load(path: Path) -> Tables:
     return Tables(rules, tuple(data["rows"]), data["end"])
 
 
+_Reduction = tuple[Rule, Callable[[list[Any]], Any] | None]  # with the method for its action
+
+
 class Parser:
     """One run of the automaton; `builder` has a method for every action, which gets the list of the values."""
 
@@ -65,11 +68,13 @@ class Parser:
         self.tables = tables
         self.states = [0]
         self.values: list[Any] = []
-        self._rules = [(rule, self._maker(rule, builder)) for rule in tables.rules]
+        self._builder = builder
+        self._rules: list[_Reduction | None] = [None] * len(tables.rules)  # those that were reduced by
 
-    @staticmethod
-    def _maker(rule: Rule, builder: object) -> Callable[[list[Any]], Any] | None:
-        return None if rule.action is None else getattr(builder, rule.action)
+    def _reduction(self, number: int) -> _Reduction:
+        rule = self.tables.rules[number]
+        found = self._rules[number] = rule, None if rule.action is None else getattr(self._builder, rule.action)
+        return found
 
     def feed(self, token: Token) -> bool:
         """Take a token; False when it cannot stand here."""
@@ -96,7 +101,7 @@ class Parser:
         return self.values[-1]
 
     def _reduce(self, number: int) -> None:
-        rule, make = self._rules[number]
+        rule, make = self._rules[number] or self._reduction(number)
         states, values = self.states, self.values
         size = rule.size
         if rule.chain:

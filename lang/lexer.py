@@ -64,6 +64,7 @@ NO_ARGUMENT_HINT = "`--arg VALUE` gives it one; in a file that `.script` runs, t
 INCLUDE_PATH = late_pattern(r'[ \t]*"([^"\r\n]*)"')
 _FLOAT = late_pattern(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
 ESCAPE = late_pattern(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
+_USUAL_SPACE = " \n\t"
 _SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 _V023_SINGLE = frozenset('nt\\"')
 
@@ -114,6 +115,8 @@ class Lexer:
             kind = match.lastgroup
             assert kind is not None
             start, at = at, match.end()
+            if kind == "space" and not match[0].strip(_USUAL_SPACE):
+                continue
             span = Span(self.source, start, at)
             if kind == "word":
                 self.word(match[0], span)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Reporter as Reporter,
         ScriptFault as ScriptFault,
         Silent as Silent,
+        takes_many as takes_many,
     )
     from machine.summary import ProcessEnd as ProcessEnd
 else:
@@ -43,7 +44,7 @@ else:
             "machine": "Machine MsrError RunSummary StopCause",
             "messages": "Kept Losses Message",
             "options": "Keywords MachineOptions Program ProgramStart with_names",
-            "records": "BulkReporter CodeFault GuestOutput Notice Reporter ScriptFault Silent",
+            "records": "BulkReporter CodeFault GuestOutput Notice Reporter ScriptFault Silent takes_many",
             "summary": "ProcessEnd",
         },
     )

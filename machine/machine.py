@@ -21,7 +21,7 @@ from machine.messages import Kept, Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
 from machine.processes import Processes, Surroundings
 from machine.processor import Coverage, msr
-from machine.records import BulkReporter, CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
+from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent, takes_many
 from machine.root import RootMemory, RootSandbox
 from machine.run_loop import RunLoop, RunSurroundings
 from machine.schedule import Core, Process, Thread, Timer
@@ -326,7 +326,7 @@ class Machine:
         self.reporter.report(message)
 
     def _deliver_kept(self, messages: Kept) -> None:
-        if isinstance(self.reporter, BulkReporter):
+        if takes_many(self.reporter):
             self.reporter.report_messages(messages)
         else:
             for message in messages:

@@ -6,7 +6,7 @@ core at a time. It may end the run (`Machine.stop`) and cannot begin one.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeGuard, TypeVar
 
 import msgspec
 
@@ -56,13 +56,17 @@ class Reporter(Protocol[RecordT]):
         ...
 
 
-@runtime_checkable
 class BulkReporter(Protocol):
     """A reporter that can do with many messages at a time (`MachineOptions.prompt_messages`)."""
 
     def report_messages(self, messages: Kept, /) -> None:
         """Take them; what it leaves comes again."""
         ...
+
+
+def takes_many(reporter: object) -> TypeGuard[BulkReporter]:
+    """Whether it is a BulkReporter; asked at every message, for which `isinstance` with a protocol takes too long."""
+    return hasattr(reporter, "report_messages")
 
 
 class Silent:

@@ -7,7 +7,7 @@ of one trigger in large ones. What is left is missing or added.
 
 from __future__ import annotations
 
-import json
+import marshal
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,6 @@ import msgspec
 
 from hds.alignment import steps
 from hds.comparing.runs import LEAST_ADDRESS, Run, hexadecimal_words
-from hds.recorded_runs import Object
 
 _Pair = tuple[int | None, int | None]
 Flat = dict[str, object]  # a record's plain values, by path: `tick`, `registers.rax`, `events[0].triggers`
@@ -30,6 +29,7 @@ _LONGEST = 400  # characters of a text that are looked at for likeness
 _LEAST_LIKENESS = 0.3
 _WORDS = re.compile(r"\w+")
 _PROGRAM = "program"  # in the place of the module's name where the programs of two runs have different ones
+_BY_VALUE = 2  # the version of marshal in which equal values have equal bytes, and 1, 1.0 and true other ones
 _TWIN = "_hex"  # behind the name of a number: the same in hexadecimal
 
 
@@ -65,10 +65,12 @@ class Rules(msgspec.Struct, frozen=True):
         """A record with what counts of it."""
         record = run.record(number)
         found: Flat = {}
-        for path, value in _leaves(record):
-            plain = path.partition("[")[0] if "." not in path else _without_indices(path)
-            if not self._is_ignored(plain) and not _is_twin(path, record):
-                found[path] = self._named(value, run) if self.symbols else value
+        for name, value in record.items():
+            if name.endswith(_TWIN) and name.removesuffix(_TWIN) in record:
+                continue
+            for path, leaf in _leaves(value, name) if value and isinstance(value, dict | list) else ((name, value),):
+                if not (self.ignored and self._is_ignored(path)):
+                    found[path] = self._named(leaf, run) if self.symbols else leaf
         if self.symbols and isinstance(record.get("symbol"), str):
             found.pop("pc", None)  # the symbol says it
             if isinstance(found.get("symbol"), str):
@@ -80,7 +82,8 @@ class Rules(msgspec.Struct, frozen=True):
         return f"{_PROGRAM}{symbol[len(module) :]}" if self.renamed and run.is_of_program(module) else symbol
 
     def _is_ignored(self, path: str) -> bool:
-        return any(path == each or path.startswith(f"{each}.") for each in self.ignored)
+        plain = path.partition("[")[0] if "." not in path else _without_indices(path)
+        return any(plain == each or plain.startswith(f"{each}.") for each in self.ignored)
 
     def _named(self, value: object, run: Run) -> object:
         places = run.places
@@ -124,21 +127,16 @@ def _without_indices(path: str) -> str:
     return ".".join(part.partition("[")[0] for part in path.split("."))
 
 
-def _is_twin(path: str, record: Object) -> bool:
-    name = path.partition(".")[0].partition("[")[0]
-    return name.endswith(_TWIN) and name.removesuffix(_TWIN) in record
-
-
 class _Keys:
-    """Numbers for texts, so that runs are compared by numbers."""
+    """Numbers for records, so that runs are compared by numbers."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[bytes, int] = {}
 
     def number(self, flat: Flat, names: Sequence[str] | None = None) -> int:
         """That of a record, or of some of its fields."""
         fields = sorted(flat.items()) if names is None else [(name, flat.get(name)) for name in names]
-        return self._numbers.setdefault(json.dumps(fields), len(self._numbers))
+        return self._numbers.setdefault(marshal.dumps(fields, _BY_VALUE), len(self._numbers))
 
 
 class _Outline(msgspec.Struct, frozen=True):

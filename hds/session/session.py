@@ -41,7 +41,6 @@ from hds.session.scripts import Counted, Prepared, Scripts
 from hds.session.symbols import Symbols
 from lang import Code, Compiler, Diagnostic, Severity, SourceFile, Span
 from machine import (
-    BulkReporter,
     CodeFault,
     Kept,
     Keywords,
@@ -55,6 +54,7 @@ from machine import (
     RunSummary,
     ScriptFault,
     Silent,
+    takes_many,
     with_names,
 )
 from machine.events import RegistrationError
@@ -460,7 +460,7 @@ class Session(PythonFace):
     def report_messages(self, messages: Kept, /) -> None:
         """The same of many messages; nobody has asked for more of them than their texts, where only those are told."""
         needs_each = self.limits.max_kept_messages or self._aggregation is not None
-        if needs_each or not isinstance(self.reporter, BulkReporter):
+        if needs_each or not takes_many(self.reporter):
             for message in messages:
                 self.report(message)
             return

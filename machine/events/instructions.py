@@ -36,6 +36,7 @@ from vm.native import U64, cells
 _EXITS = tuple(form for kind in EVENT_KINDS if kind.emulated for form in forms_of(kind))
 GATES = tuple(InstructionPattern(code) for code in (b"\xfb", b"\x9d", b"\xcf"))  # STI, POPF, IRET
 FOUND = tuple((exit_, exit_.source) for exit_ in _EXITS if isinstance(exit_.source, InstructionPattern))
+_MADE_UP = tuple((exit_, pattern, exit_.made_up) for exit_, pattern in FOUND if exit_.made_up is not None)
 
 
 class HookedSite:
@@ -202,9 +203,9 @@ class Instructions:
         """Carry out an instruction that the emulator does not have; False for one that is undefined indeed."""
         rip = cpu.registers.read(RIP)
         code = cpu.memory.read_up_to(rip, LONGEST_INSTRUCTION)
-        for exit_, pattern in FOUND:
-            if exit_.made_up is not None and self._registry.newest_first(exit_.kind) and pattern.matches(code):
-                carry_out(exit_.made_up, cpu)
+        for exit_, pattern, effect in _MADE_UP:
+            if self._registry.newest_first(exit_.kind) and pattern.matches(code):
+                carry_out(effect, cpu)
                 cpu.registers.write(RIP, rip + pattern.length_of(code))
                 return True
         return False

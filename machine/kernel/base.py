@@ -21,7 +21,7 @@ from machine.memory import Area, KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 if TYPE_CHECKING:
     from machine.kernel.linux import World
@@ -207,14 +207,12 @@ def enter_user_mode(thread: Thread, values: Mapping[int, int]) -> None:
         cpu.write_msr(msr.KERNEL_GS_BASE, cpu.read_msr(msr.GS_BASE))
         cpu.write_msr(msr.GS_BASE, user)
     cpu.privilege_level = cpu.home_level
-    for storage, value in {_CS: selectors + 16 | _RPL, _SS: selectors + 8 | _RPL, **values}.items():
-        registers.write(storage, value)
+    registers.write_all({_CS: selectors + 16 | _RPL, _SS: selectors + 8 | _RPL, **values})
 
 
 def general_values(thread: Thread) -> dict[int, int]:
     """The general registers, RIP and RFLAGS that a thread has."""
-    registers = thread.process.cpu.registers
-    return {storage: registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
+    return thread.process.cpu.registers.user_values()
 
 
 def user_values(thread: Thread) -> dict[int, int]:

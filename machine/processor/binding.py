@@ -49,6 +49,15 @@ class _Msr(ctypes.Structure):
     _fields_ = (("number", ctypes.c_uint32), ("value", ctypes.c_uint64))
 
 
+class _Table(ctypes.Structure):
+    """uc_x86_mmr of unicorn/x86.h."""
+
+    _fields_ = (
+        ("selector", ctypes.c_uint16), ("base", ctypes.c_uint64), ("limit", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+    )  # fmt: skip
+
+
 MSR_CELLS = 2  # words of a _Msr: the number and the value
 
 
@@ -262,6 +271,12 @@ class Engine:
         cell = ctypes.c_uint64()
         uclib.uc_reg_read(self.handle, register, ctypes.byref(cell))
         return cell.value
+
+    def read_table(self, register: int) -> tuple[int, int]:
+        """Base and limit of a descriptor table, by the register that has them."""
+        cell = _Table()
+        uclib.uc_reg_read(self.handle, register, ctypes.byref(cell))
+        return cell.base, cell.limit
 
     def read_msr(self, number: int) -> int:
         """The value of a model-specific register; 0 for one that the CPU model does not have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 import msgspec
 
@@ -33,8 +33,8 @@ class Vector(IntEnum):
 WITH_ERROR_CODE = frozenset((Vector.DF, Vector.TS, Vector.NP, Vector.SS, Vector.GP, Vector.PF, Vector.AC))
 
 
-class PageFault(IntFlag):
-    """The error code of #PF (Intel SDM volume 3, section 4.7)."""
+class PageFault(IntEnum):
+    """Bits of the error code of #PF (Intel SDM volume 3, section 4.7)."""
 
     PRESENT = 1  # the page has memory, and the access is not allowed
     WRITE = 2
@@ -46,8 +46,8 @@ IN_TABLE = 2  # of an error code that names a descriptor: it is the IDT's
 EXCEPTION_VECTORS = 32  # from 0 on; the others are those of interrupts
 
 
-class DebugStatus(IntFlag):
-    """What #DB sets in DR6 (Intel SDM volume 3B, section 17.2.3)."""
+class DebugStatus(IntEnum):
+    """Bits that #DB sets in DR6 (Intel SDM volume 3B, section 17.2.3)."""
 
     BREAKPOINTS = 0xF  # B0 to B3
     BD = 1 << 13

@@ -204,10 +204,12 @@ class InstructionFinder:
 
     def unserved_from(self, start: int) -> list[Site]:
         """The same in the block that begins at an address, which is not translated yet."""
-        code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
-        if self._looked_at.get(start) == code or (not self._sites and not self._has_opcode(code)):
+        known = self._looked_at.get(start)
+        if known is not None and self._memory.read_up_to(start, len(known)) == known:
             return []  # runs that go on behind exceptions begin often, and this takes a hundredth of the time
-        found = self.unserved(start, _block_size(code)) or []
+        code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
+        code = code[: _block_size(code)]
+        found = self.unserved(start, len(code)) or []
         if len(self._looked_at) >= _KEPT:
             self._looked_at.clear()
         self._looked_at[start] = code  # all is served then

@@ -181,5 +181,4 @@ class InterruptTable:
 
     def _table(self, register: int) -> tuple[int, int]:
         """Base and limit."""
-        _, base, limit, _ = self._engine.uc.reg_read(register)
-        return base, limit
+        return self._engine.read_table(register)

@@ -49,7 +49,7 @@ class Generator:
 
     def carry_out(self, code: bytes, registers: RegisterFile) -> bool:
         """Execute the instruction at the start of `code`, at RIP, if it is one of these; whether it was."""
-        if not has_random_numbers() or not any(pattern.matches(code) for pattern in _PATTERNS):
+        if _OPCODE not in code or not has_random_numbers() or not any(pattern.matches(code) for pattern in _PATTERNS):
             return False
         opcode = code.index(_OPCODE)
         prefixes, modrm = code[:opcode], code[opcode + len(_OPCODE) : opcode + len(_OPCODE) + 1]

@@ -8,7 +8,8 @@ in place instead.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Mapping
 
 from machine.processor.binding import WORD_MASK, Batch, Engine
 from machine.processor.registers import (
@@ -27,6 +28,7 @@ _RIP = BATCH_POSITION[RIP]
 _GENERAL_COUNT = len(GENERAL)
 _SAME_POSITION = RFLAGS + 1  # of these storages the index is the position in the batch
 _GENERAL_BYTES = 8 * _GENERAL_COUNT
+_GENERAL_WORDS = struct.Struct(f"<{_GENERAL_COUNT}Q")
 _SELECTORS = frozenset(STORAGE_INDEX[name] for name in SEGMENTS)
 _DEBUG_REGISTERS = frozenset(STORAGE_INDEX[f"dr{number}"] for number in (0, 1, 2, 3, 7))
 _TRANSLATION = frozenset(STORAGE_INDEX[name] for name in ("cr0", "cr3", "cr4"))
@@ -103,6 +105,24 @@ class RegisterFile:
         if self._values[position] != value:
             self._fetched.setdefault(position, self._values[position])
             self._values[position] = value
+
+    def user_values(self) -> dict[int, int]:
+        """The general registers, RIP and RFLAGS."""
+        if not (self._general_valid and self._others_valid):
+            self._fetch()
+        values = dict(enumerate(_GENERAL_WORDS.unpack(self.general())))
+        values[RIP], values[RFLAGS] = self._values[_RIP], self._values[RFLAGS]
+        return values
+
+    def write_all(self, values: Mapping[int, int]) -> None:
+        """Set several storages, as `write`."""
+        general = list(_GENERAL_WORDS.unpack(self.general()))
+        for storage, value in values.items():
+            if storage < _GENERAL_COUNT:
+                general[storage] = value & WORD_MASK
+            else:
+                self.write(storage, value)
+        self.set_general(_GENERAL_WORDS.pack(*general))
 
     def general(self) -> bytes:
         """The general registers as GUEST_REGS lays them out: sixteen little-endian words."""

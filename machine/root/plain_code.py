@@ -42,7 +42,7 @@ _PLAIN: frozenset[str] = frozenset(
 _COMPUTING = frozenset(
     (
         "ldmxcsr", "stmxcsr", "emms", "wait", "popfq", "enter", "xlatb", "cmpxchg8b", "cmpxchg16b", "movnti", "lfence",
-        "mfence", "sfence", "cpuid", "rdrand", "rdseed",
+        "mfence", "sfence", "cpuid", "rdrand", "rdseed", "ud2", "int3", "int", "syscall",
     )
 )  # fmt: skip
 _READING = frozenset(("rdmsr", "sgdt", "sidt", "sldt", "str", "smsw"))

@@ -250,7 +250,7 @@ class RootProcessor:
         fault = None
         if rip != layout.RETURNED or what:
             fault = fault_at(block, rip, status, what)
-            self._spoil()  # a fault can leave more behind than a context has
+            self.state.restore = 1
         self.state.attention = 0
         return fault
 

@@ -482,8 +482,7 @@ class LinuxKernel(Calls):
         values[RIP] = fault.rip
         if not signals.enter_for(self._tasks[thread], fault, values):
             return False
-        for storage, value in values.items():
-            thread.process.cpu.registers.write(storage, value)
+        thread.process.cpu.registers.write_all(values)
         return True
 
     @cached_property

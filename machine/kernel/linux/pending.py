@@ -19,6 +19,10 @@ class Pending:
     def __iter__(self) -> Iterator[int]:
         return iter(tuple(self._rows))
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rows)
+
     def __contains__(self, signal: int) -> bool:
         return signal in self._rows
 

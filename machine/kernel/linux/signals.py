@@ -149,6 +149,8 @@ def is_blocked(task: Task, signal: int) -> bool:
 
 def in_order(task: Task) -> list[tuple[Pending, int]]:
     """Pending signals as they are delivered, with the set that each is in: the thread's own first, then by number."""
+    if not (task.pending or task.threads.pending):
+        return []
     rows = [(pending, signal) for pending in (task.pending, task.threads.pending) for signal in pending]
     return sorted(rows, key=lambda row: (row[0] is not task.pending, row[1] not in _SYNCHRONOUS, row[1]))
 

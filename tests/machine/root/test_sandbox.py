@@ -13,8 +13,8 @@ from machine_guests import CODE, Bench, bench, block, get_register, read, say, s
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
 from machine.memory import Area, Protection
-from machine.processor import new_engine
-from machine.processor.binding import Engine
+from machine.processor import Engine, new_engine
+from machine.root import processor
 from machine.root.guest_regs import SIZE
 from machine.root.sandbox import MOST_PROCESSORS
 from vm.facts.limits import Limits
@@ -397,6 +397,34 @@ def test_many_faults_do_not_pile_up_engines() -> None:
     guest.on_syscall(CodeAction(block("ud2")))
     summary = guest.machine.run()
     assert summary.code_faults == {0: 300}
+
+
+FAULTS = ("mov rax, [0]", "mov [0], rax", "ud2", "int3", "int 80", "xor ecx, ecx; div ecx", "syscall", "jmp rax", "hlt")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_block_that_has_failed_is_run_again_by_the_same_emulator(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Engine] = []
+
+    def noted(size: int) -> Engine:
+        made.append(new_engine(size))
+        return made[-1]
+
+    monkeypatch.setattr(processor, "new_engine", noted)
+    guest = bench("mov ebx, 4; again: syscall; dec ebx; jnz again")
+    guest.on_syscall(
+        CodeAction(
+            block(f"mov r9, rcx; mov r8, [rdx+18]; test r8, 1; jnz odd; pushfq; pop rax; mov [r9+r8*8], rax; "
+                  f"mov rax, [rsp-8]; ret; odd: std; push rdx; mov eax, 5; {fault}; odd2: nop")
+        ),
+        buffer_size=64,
+    )  # fmt: skip
+    summary = guest.machine.run()
+    assert summary.code_faults == {0: 2}
+    assert len(made) == 1
+    data = guest.machine.read_memory(guest.machine.registry.get(0).buffers[0], 40)
+    assert data is not None
+    assert data[16:24] == data[32:40] != bytes(8)
 
 
 def test_time_in_a_block_is_the_virtual_clock() -> None:
