@@ -208,11 +208,12 @@ class InstructionFinder:
         if known is not None and self._memory.read_up_to(start, len(known)) == known:
             return []  # runs that go on behind exceptions begin often, and this takes a hundredth of the time
         code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
-        code = code[: _block_size(code)]
-        found = self.unserved(start, len(code)) or []
+        size = _block_size(code)
+        found = self.unserved(start, size) or []
         if len(self._looked_at) >= _KEPT:
             self._looked_at.clear()
-        self._looked_at[start] = code  # all is served then
+        if size < len(code):  # else it may go on in a page that is not there yet
+            self._looked_at[start] = code[:size]  # all is served then
         return found
 
     def _has_opcode(self, code: bytes) -> bool:
