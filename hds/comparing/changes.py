@@ -7,7 +7,7 @@ of one trigger in large ones. What is left is missing or added.
 
 from __future__ import annotations
 
-import marshal
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,6 @@ _LONGEST = 400  # characters of a text that are looked at for likeness
 _LEAST_LIKENESS = 0.3
 _WORDS = re.compile(r"\w+")
 _PROGRAM = "program"  # in the place of the module's name where the programs of two runs have different ones
-_BY_VALUE = 2  # the version of marshal in which equal values have equal bytes, and 1, 1.0 and true other ones
 _TWIN = "_hex"  # behind the name of a number: the same in hexadecimal
 
 
@@ -131,12 +130,20 @@ class _Keys:
     """Numbers for records, so that runs are compared by numbers."""
 
     def __init__(self) -> None:
-        self._numbers: dict[bytes, int] = {}
+        self._numbers: dict[bytes | str, int] = {}
 
     def number(self, flat: Flat, names: Sequence[str] | None = None) -> int:
         """That of a record, or of some of its fields."""
         fields = sorted(flat.items()) if names is None else [(name, flat.get(name)) for name in names]
-        return self._numbers.setdefault(marshal.dumps(fields, _BY_VALUE), len(self._numbers))
+        return self._numbers.setdefault(_packed(fields), len(self._numbers))
+
+
+def _packed(fields: list[tuple[str, object]]) -> bytes | str:
+    """What only equal fields have: 1, 1.0 and true are not equal."""
+    try:
+        return msgspec.msgpack.encode(fields)
+    except (OverflowError, UnicodeEncodeError):  # more than 64 bits, lone surrogates
+        return json.dumps(fields)
 
 
 class _Outline(msgspec.Struct, frozen=True):
