@@ -67,7 +67,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         (("explain", "E001"), set(), 70),
         (("check", "{script}"), set(), 115),
         (("eval", "-e", "print(1);"), set(), 110),
-        (("run", "{commands}", "{guest}"), {"unicorn"}, 430),
+        (("run", "{commands}", "{guest}"), {"unicorn"}, 431),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip
