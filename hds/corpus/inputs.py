@@ -19,6 +19,7 @@ from hds.script_tests import Choice
 from machine.loaders import KIND_OF_SUFFIX
 
 STANDARD_INPUT = "-"
+_CACHED = 512  # KiB of keys that are in memory
 LIST = "@"  # in front of the name of a file that has a path in each line
 
 
@@ -165,6 +166,7 @@ class Known:
     def __init__(self) -> None:
         self._base = sqlite3.connect("", isolation_level=None)  # a file that nobody else sees, once it is large
         self._base.execute("PRAGMA journal_mode = OFF")
+        self._base.execute(f"PRAGMA cache_size = -{_CACHED}")
         self._base.execute("CREATE TABLE known (key BLOB PRIMARY KEY, since INTEGER) WITHOUT ROWID")
         self._base.execute(  # `key` is NULL where a file has several, `rows` how many of its rows stay; NULL: all
             "CREATE TABLE files (path BLOB PRIMARY KEY, key BLOB, rows INTEGER) WITHOUT ROWID"
