@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from machine.kernel.linux.host_rules import FolderQuota as FolderQuota
     from machine.kernel.linux.kernel import LinuxKernel as LinuxKernel
     from machine.kernel.linux.listed import linux_calls as linux_calls
-    from machine.kernel.linux.nodes import Handle as Handle, Node as Node
+    from machine.kernel.linux.mapped_files import FilePages as FilePages
+    from machine.kernel.linux.nodes import Handle as Handle, Node as Node, Status as Status
     from machine.kernel.linux.pipes import InputStream as InputStream
     from machine.kernel.linux.prototypes import (
         CLASSES as CLASSES,
@@ -49,7 +50,8 @@ else:
             "host_rules": "FolderQuota",
             "kernel": "LinuxKernel",
             "listed": "linux_calls",
-            "nodes": "Handle Node",
+            "mapped_files": "FilePages",
+            "nodes": "Handle Node Status",
             "pipes": "InputStream",
             "prototypes": "CLASSES PROTOTYPES PROTOTYPES_386 SAME_CALL",
             "scripted_network": "NetworkFileError ScriptedNetwork read_network",

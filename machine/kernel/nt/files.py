@@ -142,6 +142,8 @@ class DriveFile(File, eq=False, kw_only=True):
         if self.handle is None or isinstance(self.handle, Bytes):
             raise NtError(STATUS_INVALID_DEVICE_REQUEST)
         self._check_use(WRITES)
+        if self.sharing is not None:
+            self.sharing.check_size(self.identity, size)
         try:
             self.handle.resize(size)
         except LinuxError as error:

@@ -26,6 +26,7 @@ from machine.kernel.nt.objects import HandleTable, ProcessObject, ThreadObject
 from machine.kernel.nt.operations import settle
 from machine.kernel.nt.pipes import Pipes
 from machine.kernel.nt.registry import RegFileError, Registry, read_reg_file, seeded
+from machine.kernel.nt.sections import flush_all
 from machine.kernel.nt.space import NtSpace
 from machine.kernel.nt.state import STANDARD_HANDLES, NtState
 from machine.kernel.nt.status import (
@@ -77,6 +78,11 @@ class NtKernel(Calls):
         """The registry. What is wrong with its files is said of the first process."""
         with suppress(LoadError):
             self._seeded()
+
+    def put_back(self) -> None:
+        """As `Kernel`."""
+        for state in self._states.values():
+            flush_all(state.space)
 
     def new_process(self, process: Process, start: Start) -> None:
         """Everything that the process finds in its memory, and its registers but RIP."""

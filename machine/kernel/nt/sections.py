@@ -1,25 +1,24 @@
-"""Sections, and how what views show gets into files."""
+"""Sections, and the memory that their views show."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import msgspec
 
+from machine.kernel.linux import FilePages, LinuxError
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.objects import KernelObject
 from machine.kernel.nt.rights import SECTION
-from machine.kernel.nt.space import Note, NtSpace
-from machine.kernel.nt.status import NtError
+from machine.kernel.nt.space import NtSpace
+from machine.kernel.nt.volume import failure
 from machine.loaders import Module
-from machine.memory import SharedMemory
+from machine.memory import Frames, SharedMemory
 
 SEC_COMMIT = 0x800_0000
 WRITABLE = 0x44  # protections with which a view writes: read-write and execute-read-write
 
 
 class Section(KernelObject, eq=False):
-    """What views show: a module, or `size` bytes that have `memory`, filled from a file at the first view.
+    """What views show: a module, or `size` bytes that have `memory`, from the first view on.
 
     `file` is the section's own: it is there when the program has closed the one that it gave.
     """
@@ -40,23 +39,27 @@ class Section(KernelObject, eq=False):
         return bool(self.handles or self.views)
 
 
+def memory_of(section: Section, source: Frames) -> SharedMemory:
+    """What the views of a section show: of a file the pages that everybody who maps it has, and its handles read."""
+    if section.memory is None:
+        handle = None if section.file is None else section.file.handle
+        try:
+            section.memory = SharedMemory(source) if handle is None else handle.pages(source)
+        except LinuxError as error:
+            raise failure(error) from None
+    return section.memory
+
+
 def flush(space: NtSpace, address: int) -> None:
-    """Write what a view shows into its file. Raises NtError where that cannot be, as on a full drive."""
+    """Have the file that a view shows get what the view's pages hold."""
     found = space.allocation_at(address)
-    section = None if found is None else found.view
-    if found is None or not isinstance(section, Section) or section.file is None or not section.protect & WRITABLE:
-        return
-    area = space.memory.area_at(found.base)
-    offset = 0 if area is None else area.offset
-    size = min(found.end - found.base, section.size - offset)
-    data = space.memory.read(found.base, size) if size > 0 else None
-    if data:
-        section.file.write(offset, data)
+    area = None if found is None else space.memory.area_at(found.base)
+    if found is not None and area is not None and isinstance(area.backing, FilePages):
+        area.backing.put_back(area.offset, area.offset + found.end - found.base)
 
 
 def flush_all(space: NtSpace) -> None:
-    """The process ends, whatever becomes of its files: the same for all of its views."""
+    """The same for all views."""
     for area in space.memory.areas:
-        if area.backing is not None and isinstance(area.tag, Note) and area.tag.allocation.base == area.start:
-            with suppress(NtError):
-                flush(space, area.start)
+        if isinstance(area.backing, FilePages):
+            area.backing.put_back()

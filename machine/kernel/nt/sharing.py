@@ -6,6 +6,7 @@ What a file is known by is a number (`machine.kernel.nt.volume.Spot.identity`).
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Protocol
 
 import msgspec
 
@@ -15,6 +16,7 @@ from machine.kernel.nt.status import (
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_RANGE_NOT_LOCKED,
     STATUS_SHARING_VIOLATION,
+    STATUS_USER_MAPPED_FILE,
     NtError,
 )
 
@@ -47,12 +49,40 @@ class _Lock(msgspec.Struct, frozen=True):
     is_exclusive: bool
 
 
+class Mapping(Protocol):
+    """A section of a file."""
+
+    size: int
+
+    @property
+    def is_referenced(self) -> bool:
+        """Whether a handle or a view has it."""
+        ...
+
+
 class Sharing:
     """The open files of one drive."""
 
     def __init__(self) -> None:
         self._opens: dict[int, dict[KernelObject, _Open]] = defaultdict(dict)
         self._locks: dict[int, list[_Lock]] = defaultdict(list)
+        self._sections: dict[int, list[Mapping]] = {}
+
+    def mapped(self, identity: int, section: Mapping) -> None:
+        """A section of a file was made."""
+        self._sections[identity] = [*self._mappings(identity), section]
+
+    def check_size(self, identity: int, size: int) -> None:
+        """Raises NtError where a section of a file has more than so many bytes."""
+        if any(section.size > size for section in self._mappings(identity)):
+            raise NtError(STATUS_USER_MAPPED_FILE)
+
+    def _mappings(self, identity: int) -> list[Mapping]:
+        """Those sections of a file that somebody has; the others are forgotten."""
+        found = [section for section in self._sections.pop(identity, ()) if section.is_referenced]
+        if found:
+            self._sections[identity] = found
+        return found
 
     def check(self, identity: int, access: int, shares: int) -> None:
         """Raises NtError where an open file does not share what is wanted, or is used for what would not be shared."""

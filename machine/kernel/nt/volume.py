@@ -14,7 +14,7 @@ from itertools import islice
 
 import msgspec
 
-from machine.kernel.linux import Errno, Handle as FileHandle, LinuxError, Node
+from machine.kernel.linux import Errno, FilePages, Handle as FileHandle, LinuxError, Node, Status
 from machine.kernel.nt.changes import ATTRIBUTES, DIRECTORY_NAME, FILE_NAME, REMOVED, SIZE, Watch
 from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import (
@@ -30,6 +30,7 @@ from machine.kernel.nt.status import (
     STATUS_UNSUCCESSFUL,
     NtError,
 )
+from machine.memory import Frames, SharedMemory
 
 _MOST_ENTRIES = 65_536  # of a directory that are looked at
 _STATUS = {
@@ -65,6 +66,23 @@ class Bytes(msgspec.Struct, frozen=True):
     def read_at(self, offset: int, size: int) -> bytes:
         """As `FileHandle`."""
         return self.data[offset : offset + size]
+
+    def pages(self, source: Frames) -> SharedMemory:
+        """As `FileHandle`."""
+        return FilePages(source, self)
+
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.data)
+
+    def status(self) -> Status:
+        """As of a file that nobody may write."""
+        return Status(stat.S_IFREG | 0o444, 0, len(self.data))
+
+    load = read_at
+
+    def save(self, offset: int, data: bytes) -> None:
+        """Nobody writes it."""
 
 
 class Spot(msgspec.Struct, frozen=True):

@@ -138,6 +138,7 @@ def _open(thread: NtThread, handle: int, attributes: int, block: int, wanted: Wa
     made = _opened(thread, spot, wanted.writes)
     information = _OPENED if existed else _CREATED
     if existed and wanted.empties and not spot.is_directory:
+        sharing.check_size(identity, 0)
         _opened(thread, spot, writes=True).resize(0)
         information = _SUPERSEDED if wanted.disposition == _SUPERSEDE else _OVERWRITTEN
     if not existed or (wanted.empties and not spot.is_directory):

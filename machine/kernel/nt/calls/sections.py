@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from contextlib import suppress
 
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, answer_with, call
 from machine.kernel.nt.calls.memory import extended_highest
@@ -17,7 +16,7 @@ from machine.kernel.nt.rights import (
     SECTION_MAP_WRITE,
     SECTION_QUERY,
 )
-from machine.kernel.nt.sections import SEC_COMMIT as _SEC_COMMIT, WRITABLE as _WRITABLE, Section, flush
+from machine.kernel.nt.sections import SEC_COMMIT as _SEC_COMMIT, WRITABLE as _WRITABLE, Section, flush, memory_of
 from machine.kernel.nt.sharing import READS, WRITES
 from machine.kernel.nt.space import (
     GRANULARITY,
@@ -48,7 +47,7 @@ from machine.kernel.nt.status import (
     NtError,
 )
 from machine.loaders import LoadError, Module, PeFile
-from machine.memory import PAGE, SharedMemory, page_ceil
+from machine.memory import PAGE, page_ceil
 
 _SEC_IMAGE = 0x100_0000
 _SEC_FILE = 0x80_0000
@@ -89,6 +88,8 @@ def create(
                 return STATUS_SECTION_TOO_BIG
             opened.resize(size)
         made = Section(size, protect, file=opened, attributes=_SEC_COMMIT if opened is None else _SEC_FILE)
+        if opened is not None and thread.state.volume is not None:
+            thread.state.volume.sharing.mapped(opened.spot.identity, made)
     found = publish(thread, attributes, made)
     thread.open(handle, found, access, attributes)
     return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
@@ -190,13 +191,11 @@ def _map(thread: NtThread, handle: int, process: int, base_at: int, offset_at: i
     if protect & _WRITABLE and not section.protect & _WRITABLE:
         return STATUS_ACCESS_DENIED
     size = size or section.size - offset
-    if section.memory is None:
-        section.memory = SharedMemory(thread.process.cpu.memory.source)
-        _fill(thread, section)
+    memory = memory_of(section, thread.process.cpu.memory.source)
     if protect & _COPIES:
         made = _copied(thread, base, size, protect, section, offset)
     else:
-        made = thread.state.space.map_view(base, size, protect, _name_of(section), section.memory, offset)
+        made = thread.state.space.map_view(base, size, protect, _name_of(section), memory, offset)
         made.view = section
         section.views.add(made.base)
     thread.put_word(base_at, made.base)
@@ -212,20 +211,6 @@ def _access_of(protect: int) -> int:
 
 def _name_of(section: Section) -> str:
     return "section" if section.file is None else "C:" + section.file.spot.path
-
-
-def _fill(thread: NtThread, section: Section) -> None:
-    """Give a section the bytes of its file."""
-    if section.file is None or section.memory is None:
-        return
-    data = _content(thread, section.file, min(section.size, section.file.size))
-    space = thread.state.space
-    made = space.map_view(0, page_ceil(len(data)) or PAGE, PAGE_READONLY, "section", section.memory, 0)
-    try:
-        if not space.memory.write(made.base, data):
-            raise NtError(STATUS_NO_MEMORY)
-    finally:
-        space.unmap(made)
 
 
 def _copied(thread: NtThread, base: int, size: int, protect: int, section: Section, offset: int) -> Allocation:
@@ -283,8 +268,7 @@ def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
     found = thread.state.space.allocation_at(base)
     if found is None or found.kind == 0x2_0000:
         return STATUS_NOT_MAPPED_VIEW
-    with suppress(NtError):  # what cannot be written is lost
-        flush(thread.state.space, found.base)
+    flush(thread.state.space, found.base)
     if isinstance(found.view, Section):
         found.view.views.discard(found.base)
     thread.state.space.unmap(found)

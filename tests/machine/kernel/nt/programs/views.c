@@ -67,6 +67,36 @@ int main(void)
     printf("flags %lx\n", count);
     SetHandleInformation(file, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0);
     says("close", CloseHandle(file));
+
+    /* What is written by the file is seen in its views, and the other way round; what no view wrote is not put back. */
+    file = CreateFileA("C:\\both.dat", GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    for (int page = 0; page < 4; page++) {
+        char bytes[4096];
+        memset(bytes, 'a', sizeof bytes);
+        WriteFile(file, bytes, sizeof bytes, &count, NULL);
+    }
+    section = CreateFileMappingA(file, NULL, PAGE_READWRITE, 0, 0, NULL);
+    view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+    view[0] = 'V';
+    SetFilePointer(file, 4, NULL, FILE_BEGIN);
+    WriteFile(file, "FILE", 4, &count, NULL);
+    SetFilePointer(file, 8192, NULL, FILE_BEGIN);
+    WriteFile(file, "PAGE", 4, &count, NULL);
+    printf("view: %.9s %.5s\n", view, view + 8192);
+    SetFilePointer(file, 0, NULL, FILE_BEGIN);
+    ReadFile(file, text, 7, &count, NULL);
+    printf("file: %.7s\n", text);
+    SetFilePointer(file, 100, NULL, FILE_BEGIN);
+    says("cut while it is mapped", SetEndOfFile(file));
+    SetFilePointer(file, 20000, NULL, FILE_BEGIN);
+    says("grow while it is mapped", SetEndOfFile(file));
+    UnmapViewOfFile(view);
+    says("cut while a section has it", (SetFilePointer(file, 100, NULL, FILE_BEGIN), SetEndOfFile(file)));
+    CloseHandle(section);
+    says("cut", SetEndOfFile(file));
+    SetFilePointer(file, 0, NULL, FILE_BEGIN);
+    ReadFile(file, text, 7, &count, NULL);
+    printf("file: %.7s of %lu\n", text, GetFileSize(file, NULL));
     fflush(stdout);
     return 3; /* with a view that is still there */
 }
