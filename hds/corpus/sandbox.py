@@ -18,6 +18,7 @@ import resource
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -152,9 +153,19 @@ def said_by_system(path: str) -> bytes:
 def _readable(more: Iterable[str]) -> Iterator[str]:
     yield from dict.fromkeys(
         os.path.realpath(path)
-        for path in (*_SYSTEM, sys.prefix, sys.base_prefix, *sys.path, *more)
+        for path in (*_SYSTEM, sys.prefix, sys.base_prefix, *sys.path, *_packages(), *more)
         if path and os.path.exists(path)
     )
+
+
+def _packages() -> Iterator[str]:
+    """Where packages lie that no folder of `sys.path` has: those installed to be edited, and links."""
+    for name, module in tuple(sys.modules.items()):
+        if "." not in name:
+            yield from getattr(module, "__path__", ())
+    for folder in sys.path:
+        with suppress(OSError), os.scandir(folder) as entries:
+            yield from (entry.path for entry in entries if entry.is_symlink())
 
 
 def _ruleset(version: int, readable: Iterable[str]) -> int | None:

@@ -7,9 +7,11 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -72,6 +74,22 @@ def test_what_is_named_can_be_read_and_not_written(tmp_path: Path) -> None:
     sandbox = Sandbox([str(tmp_path)])
     assert inside((tmp_path / "file").read_text, sandbox) == "done"
     assert inside(lambda: (tmp_path / "file").write_text("y"), sandbox) == "PermissionError"
+
+
+def test_packages_can_be_imported_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    has("landlock")
+    for name in ("edited", "linked", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "late.py").touch()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "linked").symlink_to(tmp_path / "linked")
+    edited = ModuleType("edited")
+    edited.__path__ = [str(tmp_path / "edited")]
+    monkeypatch.setitem(sys.modules, "edited", edited)  # as a finder of an editable installation does
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    sandbox = Sandbox()
+    found = {name: inside((tmp_path / name / "late.py").read_text, sandbox) for name in ("edited", "linked", "other")}
+    assert found == {"edited": "done", "linked": "done", "other": "PermissionError"}
 
 
 def test_no_file_grows() -> None:
