@@ -2,9 +2,10 @@
 
 Run with `python benchmarks/linux_peers.py`. From each the start of the same tool is subtracted: the time that it needs
 for /bin/true. "count" counts the system calls in a `!syscall` event, beside qemu-x86_64 (the Debian package qemu-user)
-and beside Qiling with a counting hook of its own; "log" prints each call, beside `qemu-x86_64 -strace`. Qiling gets a
-virtual environment of its own in build/qiling. A peer that is not there is skipped, and one that does not end as the
-native run does is said to fail: its time is that of something else.
+and beside Qiling with a counting hook of its own; "log" prints each call, beside `qemu-x86_64 -strace`, and by
+examples/linux/strace.hds beside strace. Qiling gets a virtual environment of its own in build/qiling. A peer that is
+not there is skipped, and one that does not end as the native run does is said to fail: its time is that of something
+else.
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ class Tool:
     prefix: tuple[str, ...]
 
 
-def hds(name: str, script: str) -> Tool:
-    """hds, as its command line does it."""
+def hds(name: str, *script: str) -> Tool:
+    """hds, as its command line does it; `script` are the words that say which."""
     words = ("-m", "hds", "run", "--root", "/", "--guest-output", "stdout", "--guest-exit-code", "--max-instructions")
-    return Tool(name, (sys.executable, *words, str(1 << 50), "-e", script))
+    return Tool(name, (sys.executable, *words, str(1 << 50), *script))
 
 
 def qiling() -> Tool | None:
@@ -149,7 +150,7 @@ def compare(
 
 def main() -> None:
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
-    count, log = hds("hds count", COUNT), hds("hds log", LOG)
+    count, log = hds("hds count", "-e", COUNT), hds("hds log", "-e", LOG)
     rows: list[Row] = []
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
@@ -162,6 +163,13 @@ def main() -> None:
         else:
             rows += compare(count, Tool("qemu", (qemu,)), work, {}, rows)
             rows += compare(log, Tool("qemu -strace", (qemu, "-strace")), work, {"dd: 40,000 calls": 1.5}, rows)
+        strace, dd = shutil.which("strace"), "dd: 40,000 calls"
+        if strace is None or dd not in work:
+            note("linux_peers", "the row against strace is skipped, strace or dd is not installed")
+        else:
+            names = hds("strace.hds log", str(ROOT / "examples/linux/strace.hds"))
+            peer = Tool("strace", (strace, "-o", f"{name}/log"))
+            rows += compare(names, peer, {dd: work[dd]}, {dd: 2}, rows)
         other = qiling()
         if other is None:
             note("linux_peers", "rows against Qiling are skipped, the package qiling cannot be installed")

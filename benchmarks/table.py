@@ -32,7 +32,7 @@ BENCHMARKS = (
     Benchmark("memory", "What a run keeps", 180),
     Benchmark("callbacks", "Python at a trigger", 60),
     Benchmark("fuzzing", "hds fuzz", 90),
-    Benchmark("corpus", "hds corpus", 120),
+    Benchmark("corpus", "hds corpus", 240),
 )
 
 
