@@ -70,6 +70,7 @@ class Machine:
             joined=self._joined,
             placed=lambda process: self._sources.placed(process),
             left=self._left,
+            output=(output := kernels.KeptOutput(self._tell_output)),
         )
         self._processes = made = Processes(options, surroundings)
         self.clock, self.physical, self.branches, self.kernels = made.clock, made.physical, made.branches, made.kernels
@@ -121,6 +122,8 @@ class Machine:
             not options.prompt_messages,
             options.measure_times,
         )
+        if self._carrier is not None:
+            self._carrier.keep(output)
         timer = None if options.timer is None else Timer(self.clock, options.timer)
         self._sources = Sources(self.registry, dispatcher, made.scheduler, timer, self._notice, self._carrier)
         self._state.inject = self._sources.inject
@@ -198,6 +201,9 @@ class Machine:
 
     def _guest_output(self, descriptor: int, data: bytes) -> None:
         self.messages.catch_up()
+        self._tell_output(descriptor, data)
+
+    def _tell_output(self, descriptor: int, data: bytes) -> None:
         self.reporter.report(GuestOutput(descriptor, data))
 
     # --- running

@@ -65,10 +65,11 @@ class MachineOptions(msgspec.Struct, frozen=True):
     structures have their fields, `world` what Linux programs are shown of the host. With `parallel` several cores run
     at the same time, in threads of their own, and no two runs are the same. With `emulate_message_loss` collected
     messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there. Those that are sent at once (`imm
-    yes`) reach the reporter before the guest goes on; without `prompt_messages`, which is faster, before whatever else
-    is reported and at the end of a turn. `timer` is how often in a virtual second a clock interrupt comes, at most
-    `limits.max_timer_hz`; None: never. With `record_blocks` the machine knows which code each process has executed.
-    With `measure_times` each event knows its real time (`Event.time_ns`), for which the clock is read twice a trigger.
+    yes`), and what guests print, reach the reporter before the guest goes on; without `prompt_messages`, which is
+    faster, before whatever else is reported and at the end of a turn. `timer` is how often in a virtual second a clock
+    interrupt comes, at most `limits.max_timer_hz`; None: never. With `record_blocks` the machine knows which code each
+    process has executed. With `measure_times` each event knows its real time (`Event.time_ns`), for which the clock is
+    read twice a trigger.
     Raises TypeError and ValueError for options that are none.
     """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from machine.children import Ids, Nursery, reset
-from machine.kernel import Kernel, KernelObjects, Kernels, Services, Start, Watcher
+from machine.kernel import KeptOutput, Kernel, KernelObjects, Kernels, Services, Start, Watcher
 from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import MapError, PhysicalMemory
 from machine.options import MachineOptions, Program
@@ -37,6 +37,7 @@ _OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: eve
 class Surroundings(msgspec.Struct, frozen=True):
     """What processes need of the machine: `write` takes what they print, `tell` hears of signals and ends.
 
+    `output` has what machine code has taken of what they print.
     `joined` is called for each process that counts from now on, `placed` when one, or another thread of it, comes to a
     core, `left` when one is gone, before its CPU is.
     """
@@ -46,6 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     joined: Callable[[Process, Kernel], None]
     placed: Callable[[Process], None]
     left: Callable[[Process], None]
+    output: KeptOutput
 
 
 class Processes:
@@ -65,8 +67,9 @@ class Processes:
         self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
         self._objects = KernelObjects(self.physical.kernel, build, cores)
         services = Services(
-            surroundings.write, self.clock, build.number, limits, options.world, self.physical.work, surroundings.tell
-        )
+            surroundings.write, self.clock, build.number, limits, options.world, self.physical.work, surroundings.tell,
+            surroundings.output,
+        )  # fmt: skip
         self.kernels = Kernels(services, self._objects, options.kernel)
         self._shown = self._objects.size  # of the kernel memory that is in every process
         self.branches = BranchRecording(lambda: self.all)

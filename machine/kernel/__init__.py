@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         ContentCells as ContentCells,
         FileCells as FileCells,
         Gives as Gives,
+        KeptOutput as KeptOutput,
+        OutputCells as OutputCells,
         QuickCall as QuickCall,
         Reads as Reads,
         ReadsFile as ReadsFile,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         SeeksFile as SeeksFile,
         TellsTime as TellsTime,
         Wakes as Wakes,
+        Writes as Writes,
         WritesFile as WritesFile,
     )
     from machine.kernel.stand_ins import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, create as create
@@ -74,8 +77,8 @@ else:
             "listed": "ListedCall",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",
-            "quick": "CallerCells ContentCells DESCRIPTORS FileCells Gives MOST_BYTES QuickCall Reads ReadsFile Seeks "
-            "SeeksFile TellsTime Wakes WritesFile",
+            "quick": "CallerCells ContentCells DESCRIPTORS FileCells Gives KeptOutput MOST_BYTES OutputCells QuickCall "
+            "Reads ReadsFile Seeks SeeksFile TellsTime Wakes Writes WritesFile",
             "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",
             "structures": "TYPEDEFS windows_types",
             "text": "KernelText",

@@ -15,7 +15,7 @@ import msgspec
 
 from machine.kernel.entry import EntryPoint
 from machine.kernel.happenings import Watcher, unwatched
-from machine.kernel.quick import CallerCells, QuickCall
+from machine.kernel.quick import CallerCells, KeptOutput, QuickCall
 from machine.loaders import STACK_SIZE, STACK_TOP, Image, LoadError
 from machine.memory import Area, KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
@@ -38,7 +38,7 @@ class Services(msgspec.Struct, frozen=True):
 
     `build` is the number of the Windows build. `world` is what Linux programs are shown of the host; None for nothing.
     What calls do is charged to `work`, which says whether the run is to end: a call that waits for the host has to ask.
-    `tell` hears of signals and ends.
+    `tell` hears of signals and ends. `output` has what machine code has taken of what processes print.
     """
 
     write: Callable[[int, bytes], None]
@@ -48,6 +48,7 @@ class Services(msgspec.Struct, frozen=True):
     world: World | None = None
     work: KernelWork = msgspec.field(default_factory=KernelWork)
     tell: Watcher = unwatched
+    output: KeptOutput = msgspec.field(default_factory=KeptOutput)
 
 
 class Start(msgspec.Struct, frozen=True):

@@ -9,15 +9,21 @@ need a policy (signals that wait, a tracer, filters, several threads) is not ope
 from __future__ import annotations
 
 import ctypes
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import TypeAlias
 
 import msgspec
 
-from vm.native import U64, Address, cells
+from vm import private_memory
+from vm.native import CELL, U64, Address, cells
 
 DESCRIPTORS = 64  # with smaller numbers
 MOST_BYTES = 1 << 20  # of a call
+_KEPT_BYTES = 1 << 16  # of output, with the heads of its rows
+_ROW = struct.Struct("<QQ")
 
 
 class Reads(IntEnum):
@@ -35,6 +41,7 @@ class Writes(IntEnum):
 
     BY_PYTHON = 0
     SWALLOWS = 1  # nobody looks at the bytes
+    KEEPS = 2  # the bytes are put into the KeptOutput of the machine, as of `descriptor`
 
 
 class Seeks(IntEnum):
@@ -53,8 +60,22 @@ class FileCells(ctypes.Structure):
     writes: U64
     seeks: U64
     position: U64
-    descriptor: U64
+    descriptor: U64  # of the host; the number of a standard stream
     content: Address  # of a ContentCells
+
+
+@cells
+class OutputCells(ctypes.Structure):
+    """What processes have written to standard streams that nobody has been told of: a row for each write.
+
+    A row is the number of the stream, how many bytes, and these, filled up to whole cells.
+    """
+
+    used: U64  # bytes of all rows
+    capacity: U64  # 0 where nothing is kept
+    rows: Address
+    collected: Address  # of cells that are 0 unless messages wait that come before what is written now
+    sent: Address
 
 
 @cells
@@ -80,6 +101,7 @@ class CallerCells(ctypes.Structure):
     user: U64
     group: U64
     waiting: Address  # of how many words somebody waits at
+    output: Address  # of the OutputCells
 
 
 class Gives(msgspec.Struct, frozen=True):
@@ -124,6 +146,42 @@ class Wakes(msgspec.Struct, frozen=True):
 
 
 QuickCall: TypeAlias = Gives | ReadsFile | WritesFile | SeeksFile | TellsTime | Wakes
+
+
+class KeptOutput:
+    """What the guests of a machine have written to standard streams, kept until somebody could notice.
+
+    All of it comes before the messages that wait: what is written while there are any is Python's.
+    """
+
+    def __init__(self, tell: Callable[[int, bytes], None] = lambda descriptor, data: None) -> None:
+        """`tell` hears of each write, with the number of the stream."""
+        self._tell = tell
+        self._cells = OutputCells()
+        self._untold: deque[tuple[int, bytes]] = deque()
+        self.address = ctypes.addressof(self._cells)
+
+    def begin(self, collected: int, sent: int) -> None:
+        """Let machine code keep output where these cells, by their addresses, say that no messages wait."""
+        self._memory = private_memory(_KEPT_BYTES)
+        cells = self._cells
+        cells.rows = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        cells.collected, cells.sent, cells.capacity = collected, sent, _KEPT_BYTES
+
+    def hand_over(self) -> None:
+        """Tell of each write. Where that raises, the later ones are told of next time."""
+        if self._cells.used:
+            self._untold.extend(self._take())
+        while self._untold:
+            self._tell(*self._untold.popleft())
+
+    def _take(self) -> Iterator[tuple[int, bytes]]:
+        at, self._cells.used, used = 0, 0, self._cells.used
+        while at < used:
+            descriptor, size = _ROW.unpack_from(self._memory, at)
+            at += _ROW.size
+            yield descriptor, self._memory[at : at + size]
+            at += size + -size % CELL
 
 
 class InMachineCode:

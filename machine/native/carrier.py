@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 from machine.events import Dispatcher, Surroundings
 from machine.host import DebuggerState
-from machine.kernel import Kernel
+from machine.kernel import KeptOutput, Kernel
 from machine.messages import Message
 from machine.native.desk import Desk
 from machine.native.marks import Maker
@@ -50,7 +50,8 @@ class Carrier:
         self._outside = outside
         self._sandboxes = sandboxes
         self.takes_turns = len(set(sandboxes)) == 1
-        defers = defers and self.takes_turns
+        self._defers = defers = defers and self.takes_turns
+        self._output = KeptOutput()
         self._desks = {sandbox: Desk(sandbox, engine.limits, defers) for sandbox in sandboxes}
         for desk in self._desks.values():
             desk.sent.maker, desk.sent.deliver = self._maker, state.messages.send_kept
@@ -60,6 +61,13 @@ class Carrier:
         self._serves_blocks = False
         self._next_token = 0
         state.messages.source = self._hand_over
+
+    def keep(self, output: KeptOutput) -> None:
+        """Have what guests print kept as messages are, where these are."""
+        self._output = output
+        if self._defers:
+            (desk,) = self._desks.values()
+            output.begin(desk.collected.address, desk.sent.address)
 
     def hook_of(self, process: Process) -> ProcessHook:
         """The hooks of a process."""
@@ -108,7 +116,8 @@ class Carrier:
         return self._next_token
 
     def _hand_over(self) -> None:
-        """Give the messages that wait to the reader, but for those of cores that may be adding to them."""
+        """Give what waits to the reader, but for messages of cores that may be adding to them."""
+        self._output.hand_over()  # nothing is kept behind messages
         for core, desk in enumerate(self._desks.values()):
             if core not in self._outside:
                 desk.sent.hand_over()  # there is nothing where the others have something

@@ -19,6 +19,7 @@ from machine.kernel import (
     ContentCells,
     FileCells,
     Gives,
+    OutputCells,
     QuickCall,
     Reads,
     ReadsFile,
@@ -26,13 +27,14 @@ from machine.kernel import (
     SeeksFile,
     TellsTime,
     Wakes,
+    Writes,
     WritesFile,
 )
 from machine.native.hooks import QUICK_CALL
 from machine.native.tables import RAX
 from machine.native.writer import HookWriter
 from machine.processor import EXECUTED
-from vm.facts.paging import FRAME_MASK, INDEX_BITS, LEVELS, OPEN, PAGE_BITS, WATCHED_SHIFT, WRITE
+from vm.facts.paging import FRAME_MASK, INDEX_BITS, LEVELS, OPEN, PAGE_BITS, PRESENT, READ, WATCHED_SHIFT, WRITE
 from vm.facts.registers import STORAGE_INDEX
 from vm.native import (
     CELL,
@@ -61,8 +63,9 @@ _BRING = Signature(I64, (POINTER, POINTER, POINTER, POINTER, I64, I64))
 _PREAD = Signature(I64, (I32, POINTER, I64, I64))
 _MEMCPY, _MEMCPY_NAME = Signature(VOID, (POINTER, POINTER, I64, I1)), "llvm.memcpy.p0.p0.i64"
 _MEMSET, _MEMSET_NAME = Signature(VOID, (POINTER, "i8", I64, I1)), "llvm.memset.p0.i64"
-# What a page must be that bytes are put into: all of this, and nothing of that.
-_MAY_BE_WRITTEN, _IS_WATCHED = WRITE | OPEN, 7 << WATCHED_SHIFT
+# What a page must be that bytes are put into, or taken from: all of this, and nothing of that.
+_MAY_BE_WRITTEN, _MAY_BE_READ, _IS_WATCHED = WRITE | OPEN, READ | PRESENT, 7 << WATCHED_SHIFT
+_ROW_HEAD = 2 * CELL  # of an OutputCells
 
 
 @cache
@@ -75,7 +78,8 @@ def llvm_text(calls: tuple[QuickCall, ...]) -> str:
     """The same as LLVM IR."""
     module = Module()
     module.declared.update({_MEMCPY_NAME: _MEMCPY, _MEMSET_NAME: _MEMSET, "pread": _PREAD})
-    _page_of(HookWriter(module, "page_of", _PAGE_OF))
+    _page_of(HookWriter(module, "page_of", _PAGE_OF), _MAY_BE_WRITTEN)
+    _page_of(HookWriter(module, "readable_page_of", _PAGE_OF), _MAY_BE_READ)
     _bring(HookWriter(module, "bring", _BRING))
     for index, call in enumerate(calls):
         _Writer(module, f"call_{index}", QUICK_CALL, internal=False).carry_out(call)
@@ -155,6 +159,25 @@ class _Writer(HookWriter):
         """The host address of the page of an address, which may be written; NULL: Python knows."""
         return self.call("page_of", _PAGE_OF, [self.engine, self.state, address])
 
+    def readable_page(self, address: Value) -> Value:
+        """As `page`, of one that may be read."""
+        return self.call("readable_page_of", _PAGE_OF, [self.engine, self.state, address])
+
+    def require_pages(self, address: Value, end: Value, page: Callable[[Value], Value]) -> None:
+        """Python has the call where one of the pages of these bytes is not found by `page`."""
+        self.for_pages("looked", address, end, lambda at: self.require(self.compare("ne", page(at), NULL)))
+
+    def for_pages(self, cell: str, address: Value, end: Value, body: Callable[[Value], None]) -> None:
+        """Do something for each page of these bytes, which are some, by its address, which is in a new cell."""
+        at = self.cell(cell)
+        self.store(self.op("and", address, number(-_PAGE)), at)
+
+        def once() -> None:
+            body(self.load(at))
+            self.store(self.op("add", self.load(at), number(_PAGE)), at)
+
+        self.loop(lambda: self.compare("ult", self.load(at), end), once)
+
 
 def _gives(e: _Writer, call: Gives) -> None:
     e.require_work(number(0))
@@ -176,12 +199,46 @@ def _seeks(e: _Writer, call: SeeksFile) -> None:
 
 
 def _writes(e: _Writer, call: WritesFile) -> None:
-    e.file("writes")
-    _, size = e.buffer()
+    file = e.file("writes")
+    address, size = e.buffer()
+    keeps = e.compare("eq", e.get(FileCells, "writes", file), number(Writes.KEEPS))
     if call.at_offset:
         e.offset()
+        e.require(e.compare("eq", e.get(FileCells, "writes", file), number(Writes.SWALLOWS)))
+    else:
+        with e.when(keeps):
+            _keeps(e, file, address, size)
     e.require_work(number(0))
     e.finish(size, number(0))
+
+
+def _keeps(e: _Writer, file: Value, address: Value, size: Value) -> None:
+    output, work = e.of_caller("output"), e.op("shl", size, number(1))  # read, and written
+    used = e.get(OutputCells, "used", output)
+    cells = e.op("and", e.op("add", size, number(_ROW_HEAD + CELL - 1)), number(-CELL))
+    behind = e.op("add", used, cells)
+    e.require(e.compare("ule", behind, e.get(OutputCells, "capacity", output)))
+    for waiting in ("collected", "sent"):
+        e.require(e.is_clear(e.load(e.get(OutputCells, waiting, output))))
+    e.require_work(work)
+    end = e.op("add", address, size)
+    e.require_pages(address, end, e.readable_page)
+    row = e.at(e.get(OutputCells, "rows", output), used)
+    e.store(e.get(FileCells, "descriptor", file), row)
+    e.store(size, e.at(row, CELL))
+    data = e.at(row, _ROW_HEAD)
+
+    def copy(at: Value) -> None:
+        page_end = e.op("add", at, number(_PAGE))
+        first = e.select(e.compare("ult", at, address), address, at)
+        last = e.select(e.compare("ult", page_end, end), page_end, end)
+        place = e.at(e.readable_page(at), e.op("sub", first, at))
+        count = e.op("sub", last, first)
+        e.call(_MEMCPY_NAME, _MEMCPY, [e.at(data, e.op("sub", first, address)), place, count, Value(I1, "false")])
+
+    e.for_pages("at", address, end, copy)
+    e.put(OutputCells, "used", output, behind)
+    e.finish(size, work)
 
 
 def _reads(e: _Writer, call: ReadsFile) -> None:
@@ -189,14 +246,8 @@ def _reads(e: _Writer, call: ReadsFile) -> None:
     address, size = e.buffer()
     offset = e.offset() if call.at_offset else e.get(FileCells, "position", file)
     e.require_work(size)
-    end, at, done, room = e.op("add", address, size), e.cell("at"), e.cell("done"), e.cell("room")
-    e.store(e.op("and", address, number(-_PAGE)), at)
-
-    def look() -> None:
-        e.require(e.compare("ne", e.page(e.load(at)), NULL))
-        e.store(e.op("add", e.load(at), number(_PAGE)), at)
-
-    e.loop(lambda: e.compare("ult", e.load(at), end), look)
+    done, room = e.cell("done"), e.cell("room")
+    e.require_pages(address, e.op("add", address, size), e.page)
     e.store(number(0), done)
     e.store(number(1), room)
 
@@ -280,8 +331,8 @@ _FORMS: dict[type, Callable[[_Writer, Any], None]] = {
 # --- what they share
 
 
-def _page_of(e: HookWriter) -> None:
-    """The page table of the process, walked for an address below 2^47; the page must be open to writes."""
+def _page_of(e: HookWriter, needed: int) -> None:
+    """The page table of the process, walked for an address below 2^47; the page must have these bits."""
     missing, address = e.new_block("missing"), e.parameters[2]
     place = e.get(DirectAccess, "table", e.direct)
     for level in range(LEVELS):
@@ -291,8 +342,8 @@ def _page_of(e: HookWriter) -> None:
         row = e.at(place, e.op("shl", index, number(3)))
         place = e.load(row, POINTER)
     word = e.load(row)
-    bits = e.op("and", word, number(_MAY_BE_WRITTEN | _IS_WATCHED))
-    e.only_if(e.compare("eq", bits, number(_MAY_BE_WRITTEN)), missing)
+    bits = e.op("and", word, number(needed | _IS_WATCHED))
+    e.only_if(e.compare("eq", bits, number(needed)), missing)
     e.give(e.at(e.get(DirectAccess, "memory", e.direct), e.op("and", word, number(FRAME_MASK))))
     e.block = missing
     e.give(NULL)

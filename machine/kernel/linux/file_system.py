@@ -152,7 +152,7 @@ class FileSystem:
         files = DescriptorTable(self._limits.max_open_files, self._closed)
         files.add(self._standard_input(root))
         for descriptor in (1, 2):
-            files.add(OutputStream(self._sink(descriptor), self.store.new_inode()))
+            files.add(OutputStream(self._sink(descriptor), self.store.new_inode(), descriptor))
         return files
 
     def _standard_input(self, root: Place) -> OpenFile:

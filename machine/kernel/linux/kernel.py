@@ -270,6 +270,7 @@ class LinuxKernel(Calls):
                 user_end=USER_SPACE - PAGE,
                 epoch=self._begin(),
                 waiting=ctypes.addressof(self._futexes.words),
+                output=self._services.output.address,
             )
         self._show_caller(process.thread)
         return cells

@@ -12,6 +12,7 @@ from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRON
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pipe_buffers import Pipe, before_fault
 from machine.kernel.linux.standard_input import HostInput
+from machine.kernel.quick import FileCells, Writes
 from machine.memory import KernelWork
 
 LARGEST_PIPE = 1 << 20  # bytes that F_SETPIPE_SZ can make of it
@@ -207,9 +208,10 @@ def new_pipe(flags: int, inode: int) -> tuple[PipeEnd, PipeEnd]:
 class OutputStream(OpenFile):
     """Standard output or error: a pipe, as far as the guest can tell."""
 
-    def __init__(self, sink: Callable[[bytes], None], inode: int) -> None:
+    def __init__(self, sink: Callable[[bytes], None], inode: int, number: int) -> None:
         super().__init__(O_WRONLY)
         self._sink, self._inode = sink, inode
+        self.cells = FileCells(writes=Writes.KEEPS, descriptor=number)
 
     def status(self) -> Status:
         """As `OpenFile`."""

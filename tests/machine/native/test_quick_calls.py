@@ -11,6 +11,7 @@ from carrier_worlds import NATIVE, Outcome, make_engine, run
 from effort import often
 from engines import need_machine_code
 
+from hds.report.records import GuestOutput
 from hds.session.session import Session
 from machine.kernel.linux.names import NUMBERS
 from machine.kernel.linux.quick import QUICK_CALLS
@@ -63,7 +64,11 @@ def _random_call(generator: random.Random) -> str:
     size = pick((0, 1, 7, 64, 100, 4096, 5000, 1 << 20, (1 << 20) + 1, -1))
     size = size if place not in ("r15", "r14") or size not in (1 << 20,) else 4097
     offset = pick((0, 1, 3, 99, 4095, 70_000, -1, 1 << 61, 1 << 62, (1 << 63) - 1))
+    stream = pick((1, 2, 1, 2, 9))
     calls = (
+        ("write", stream, place, size), ("write", stream, "r14", pick((1, 8, 64))), ("write", stream, "r12", 8),
+        ("pwrite64", stream, "r15", 8, offset), ("lseek", stream, 0, 1), ("dup2", pick((1, 2, 4)), 9),
+        ("dup2", 9, pick((1, 2))), ("close", pick((9, 9, 1))), ("fcntl", stream, 4, pick((0, 0o2000))),
         ("read", descriptor, place, size), ("read", descriptor, "r15", pick((1, 8, 64))),
         ("pread64", descriptor, place, size, offset), ("write", descriptor, place, size),
         ("pwrite64", descriptor, "r15", pick((1, 100)), pick((0, 50, -1))),
@@ -141,6 +146,88 @@ def test_the_time_of_several_processes_is_the_same(cores: int) -> None:
         outcomes = [run(carrier, guests, commands, kernel="linux", cores=cores) for carrier in ("portable", *NATIVE)]
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0].lines) > 8
+
+
+WRITES = (
+    "lea r15, [rsp - 0x800]; lea r14, [rip]; mov ebp, 400; "
+    "again: mov qword ptr [r15], rbp; " + _call("write", 1, "r15", 5) + "; " + _call("write", 2, "r14", 64) + "; "
+    "mov rdx, rbp; shl rdx, 4; and rdx, 0x3ff; mov rsi, r15; mov edi, 1; mov eax, 1; syscall; "
+    "dec ebp; jnz again; mov edi, 0; mov eax, 60; syscall"
+)  # fmt: skip
+WRITING = {
+    "no event": "",
+    "a message now and then": "!syscall script { .n++; if (.n % 7 == 0) { print(.n); } }",
+    "collected": "!syscall imm no script { .n++; if (.n % 7 == 0) { print(.n); } }",
+    "both": "!syscall script { .n++; if (.n % 9 == 0) { print(.n); } }\n"
+    "!sysret imm no script { if (.n % 11 == 0) { print(@rax); } }",
+    "behind a call": "!sysret script { .n++; if (.n % 10 < 2) { print(@rax); } }",
+    "an error": "!syscall script { .n++; if (.n % 50 == 0) { print(poi(0)); } }",
+}
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_what_guests_and_scripts_say_keeps_its_order(name: str) -> None:
+    with mock.patch("machine.kernel.quick._KEPT_BYTES", 4096):
+        outcomes = [_of(carrier, WRITES, WRITING[name], None) for carrier in ("portable", *NATIVE)]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert sum(line[0] == "guest" for line in outcomes[0].lines) == 1200
+
+
+def test_python_has_few_writes_to_standard_streams() -> None:
+    engine = make_engine("native")
+    session = Session(engine=engine, kernel="linux", prompt_messages=False)
+    session.machine.load(WRITES.encode(), "asm", name="guest")
+    session.execute("!syscall script { .n++; }")
+    session.run(1_000_000)
+    assert 60 < engine.callbacks["system call"] < 100  # type: ignore[attr-defined]  # of 1201, by the native engine
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+def test_a_prompt_session_tells_of_output_before_the_guest_goes_on(prompt: bool) -> None:
+    seen: list[int] = []
+    session: Session
+
+    class Reading:
+        def report(self, record: object, /) -> None:
+            if isinstance(record, GuestOutput):
+                seen.append(session.machine.executed)
+
+    session = Session(engine=make_engine("native"), kernel="linux", prompt_messages=prompt, reporter=Reading())
+    session.machine.load(WRITES.encode(), "asm", name="guest")
+    with mock.patch("machine.native.process_hook.SLOW_CALLS", 1):
+        session.run(1_000_000)
+    assert len(seen) == 1200
+    assert (len(set(seen)) == 1200) == prompt
+
+
+def test_a_reporter_that_fails_gets_the_rest_of_the_output_later() -> None:
+    taken: list[bytes] = []
+    guest = WRITES.replace("mov ebp, 400", "mov ebp, 60")
+
+    class Failing:
+        def report(self, record: object, /) -> None:
+            if isinstance(record, GuestOutput):
+                taken.append(record.data)
+                if len(taken) == 150:
+                    raise OSError
+
+    session = Session(engine=make_engine("native"), kernel="linux", prompt_messages=False, reporter=Failing())
+    session.machine.load(guest.encode(), "asm", name="guest")
+    with pytest.raises(OSError):  # noqa: PT011 - it has no text
+        session.run(1_000_000)
+    session.run(1_000_000)
+    expected = [line[2] for line in _of("portable", guest, "", None).lines]
+    assert taken == expected
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_the_work_of_writes_ends_a_run_at_the_same_call(stream: int) -> None:
+    guest = WRITES.replace("mov edi, 1;", f"mov edi, {stream};")
+    limits = Limits(max_kernel_work=200_000)
+    with mock.patch("machine.native.process_hook.SLOW_CALLS", 1):
+        outcomes = [run(carrier, guest, "", kernel="linux", limits=limits) for carrier in ("portable", *NATIVE)]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert 0 < outcomes[0].registers["rbp"] < 400
 
 
 LOOP = "; ".join(
