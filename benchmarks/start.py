@@ -23,6 +23,7 @@ NOTHING = "pass"
 LARK = "import lark"
 LIBRARIES = "import lark, unicorn, capstone, llvmlite.binding"
 SCRIPT = '!syscall script { printf("%llx\\n", @rax); }\ng\n'
+COUNTS = "!syscall 27 script { .n = .n + 1; }\n"
 LISTING = "mov eax, 39\nsyscall\nxor edi, edi\nmov eax, 60\nsyscall\n"
 
 
@@ -76,6 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "s.hds").write_text(SCRIPT)
+        (folder / "counts.hds").write_text(COUNTS)
         (folder / "s.ds").write_text('x = 1; printf("%d\\n", x + 2);\n')
         (folder / "guest.asm").write_text(LISTING)
         (folder / "guest").write_bytes(guest())
@@ -84,6 +86,7 @@ def main() -> None:
             Case("hds --version", ("--version",), LARK),
             Case("hds eval", ("eval", "-e", "print(1 + 2);"), LARK, 1.5),
             Case("hds check", ("check", str(folder / "s.ds")), LARK, 1.5),
+            Case("hds check, a command file", ("check", str(folder / "counts.hds")), LARK, 1.5),
             Case("hds run, an ELF guest", ("run", script, program), LIBRARIES, 1.5, 1.3),
             Case("hds run, a listing", ("run", "--kernel", "linux", script, listing), LIBRARIES),
             Case("hds run, the first time", ("run", script, program), LIBRARIES, is_first=True),
@@ -109,7 +112,7 @@ def main() -> None:
                 Row(f"{row.what}: memory, {against}", ours.megabytes, peer.megabytes, "MB", row.memory_goal or None),
             ]
             print(
-                f"{row.what:<24} {ours.seconds:.3f} s {time:5.2f} x   {ours.megabytes:4.0f} MB {memory:5.2f} x"
+                f"{row.what:<26} {ours.seconds:.3f} s {time:5.2f} x   {ours.megabytes:4.0f} MB {memory:5.2f} x"
                 + (f"   goal {' and '.join(goals)}" if goals else "")
             )
     keep("start", found)

@@ -29,9 +29,9 @@ from hds.symbols import (
 )
 from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command
-from machine.debugger import Module, modules_of
+from machine.debugger import modules_of
 from machine.kernel import ENTRY_POINTS, Build
-from machine.loaders import LoadError, Placement, Symbol, elf_symbols, module_name, read_program
+from machine.loaders import LoadError, Placement, elf_symbols, module_name, read_program
 from vm import DriveRefused, late_pattern
 from vm.facts.limits import Limits
 from vm.facts.numbers import plain_number
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     from hds.symbols import SourceLines
     from lang import Compiler
-    from machine.loaders import Image
+    from machine.debugger import Module
+    from machine.loaders import Image, Symbol
     from machine.schedule import Process
 
 _MOST_PLACES = 4096  # whose names are remembered

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive, seen_before_its_end
-from machine.debugger.cpuid import RESULTS, cpuid
-from machine.debugger.disassembly import Line, a88, disassemble, jump_note
-from machine.debugger.modules import Module, modules_of, planned_dlls
-from machine.debugger.paging import Entry, page_table_entries
-from machine.debugger.stack import CallStack, Slot
-from machine.debugger.stepping import execute_instruction, instruction_at, instruction_line
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "RESULTS",
-    "Breakpoint",
-    "BreakpointError",
-    "Breakpoints",
-    "CallStack",
-    "Entry",
-    "Line",
-    "Module",
-    "Slot",
-    "a88",
-    "cpuid",
-    "disassemble",
-    "execute_instruction",
-    "instruction_at",
-    "instruction_line",
-    "jump_note",
-    "modules_of",
-    "page_table_entries",
-    "planned_dlls",
-    "revive",
-    "seen_before_its_end",
-]
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from machine.debugger.breakpoints import (
+        Breakpoint as Breakpoint,
+        BreakpointError as BreakpointError,
+        Breakpoints as Breakpoints,
+        revive as revive,
+        seen_before_its_end as seen_before_its_end,
+    )
+    from machine.debugger.cpuid import (
+        RESULTS as RESULTS,
+        cpuid_results as cpuid_results,
+    )
+    from machine.debugger.disassembly import (
+        Line as Line,
+        a88 as a88,
+        disassemble as disassemble,
+        jump_note as jump_note,
+    )
+    from machine.debugger.modules import (
+        Module as Module,
+        modules_of as modules_of,
+        planned_dlls as planned_dlls,
+    )
+    from machine.debugger.paging import (
+        Entry as Entry,
+        page_table_entries as page_table_entries,
+    )
+    from machine.debugger.stack import (
+        CallStack as CallStack,
+        Slot as Slot,
+    )
+    from machine.debugger.stepping import (
+        execute_instruction as execute_instruction,
+        instruction_at as instruction_at,
+        instruction_line as instruction_line,
+    )
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "breakpoints": "Breakpoint BreakpointError Breakpoints revive seen_before_its_end",
+            "cpuid": "RESULTS cpuid_results",
+            "disassembly": "Line a88 disassemble jump_note",
+            "modules": "Module modules_of planned_dlls",
+            "paging": "Entry page_table_entries",
+            "stack": "CallStack Slot",
+            "stepping": "execute_instruction instruction_at instruction_line",
+        },
+    )

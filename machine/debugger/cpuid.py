@@ -13,7 +13,7 @@ _ADDRESS = 0x1000
 _MEMORY = 16 * PAGE
 
 
-def cpuid(leaf: int, subleaf: int = 0) -> dict[str, int]:
+def cpuid_results(leaf: int, subleaf: int = 0) -> dict[str, int]:
     """The results, 32 bits each, by the names of the registers, of a processor that no guest is on."""
     processor = Cpu(AddressSpace(PhysicalMemory(_MEMORY).guests))
     processor.memory.map(Area(_ADDRESS, _ADDRESS + PAGE, Protection.ALL, "cpuid"))

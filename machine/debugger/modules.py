@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as moved
 
-from machine.loaders import Symbol, WindowsPlan
-from machine.schedule import Process
+if TYPE_CHECKING:
+    from machine.loaders import Symbol, WindowsPlan
+    from machine.schedule import Process
 
 _ELF, _PE = b"\x7fELF", b"MZ"
 _ENTRY_AT = 0x18  # in the file's header

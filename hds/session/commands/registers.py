@@ -11,7 +11,7 @@ from hds.session.commands.handler import Handler, address, incorrect_use, number
 from hds.session.refused import CommandFailed
 from lang import Span
 from machine import MsrError
-from machine.debugger import RESULTS, cpuid as results_of
+from machine.debugger import RESULTS, cpuid_results
 from vm import late_pattern
 from vm.facts.errors import ErrorNumber
 from vm.facts.numbers import plain_number
@@ -137,15 +137,15 @@ def _cores(session: Session, wanted: int) -> Sequence[int]:
 
 def cpu(session: Session, command: Command, prepared: Prepared) -> None:
     """`cpu`: vendor, brand and features of the emulated processor."""
-    highest = results_of(0)
+    highest = cpuid_results(0)
     vendor = b"".join(highest[name].to_bytes(4, "little") for name in ("rbx", "rdx", "rcx")).decode("ascii", "replace")
     parts = (
-        results_of(leaf)[name].to_bytes(4, "little") for leaf in range(0x8000_0002, 0x8000_0005) for name in RESULTS
+        cpuid_results(leaf)[name].to_bytes(4, "little") for leaf in range(0x8000_0002, 0x8000_0005) for name in RESULTS
     )
     brand = b"".join(parts).rstrip(b"\0").decode("ascii", "replace").strip()
     lines = [f"Vendor : {vendor}", f"Brand  : {brand}"]
     lines += [
-        f"{name} {'supported' if results_of(leaf)[register] >> bit & 1 else 'not supported'}"
+        f"{name} {'supported' if cpuid_results(leaf)[register] >> bit & 1 else 'not supported'}"
         for name, leaf, register, bit in FEATURES
     ]
     session.show("\n".join(lines) + "\n")
@@ -156,7 +156,7 @@ def cpuid(session: Session, command: Command, prepared: Prepared) -> None:
     values = [number(token, 0, "leaf") for token in command.tokens]
     if not 1 <= len(values) <= 2:
         raise incorrect_use(command)
-    result = results_of(*values)
+    result = cpuid_results(*values)
     session.show(" ".join(f"E{name[1:].upper()}={result[name]:08x}" for name in RESULTS) + "\n")
 
 

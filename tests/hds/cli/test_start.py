@@ -48,10 +48,11 @@ def imported(*arguments: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Paths of a command file, a script, and a guest, by name."""
+    """Paths of two command files, a script, and a guest, by name."""
     folder = tmp_path_factory.mktemp("start")
     texts = {
         "commands": b'!syscall script { printf("%llx\\n", @rax); }\ng\n',
+        "counts": b"!syscall 27 script { .n = .n + 1; }\n",
         "script": b'x = 1; printf("%d\\n", x + 2);\n',
     }
     for name, data in texts.items():
@@ -65,8 +66,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         (("--version",), set(), 21),
         (("explain", "E001"), set(), 70),
-        (("check", "{script}"), set(), 115),
-        (("eval", "-e", "print(1);"), set(), 110),
+        (("check", "{script}"), set(), 100),
+        (("check", "{counts}"), set(), 155),
+        (("eval", "-e", "print(1);"), set(), 104),
         (("run", "{commands}", "{guest}"), {"unicorn"}, 431),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

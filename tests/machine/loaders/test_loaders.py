@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from machine_guests import PT_INTERP, PT_LOAD, bench, elf, program_header
 
-from machine.debugger import cpuid
+from machine.debugger import cpuid_results
 from machine.loaders import LoadError, asm, elf as elf_loader, initial_stack, raw
 from machine.machine import StopCause
 from vm.facts.limits import Limits
@@ -137,7 +137,7 @@ def test_at_hwcap_is_what_cpuid_says() -> None:
     image = elf_loader.load(elf(EXIT_7))
     stack = initial_stack.build(image, [], [])
     words = [word for (word,) in struct.iter_unpack("<Q", stack.data[: len(stack.data) & -8])]
-    assert words[words.index(initial_stack.AT_HWCAP) + 1] == cpuid(1)["rdx"]
+    assert words[words.index(initial_stack.AT_HWCAP) + 1] == cpuid_results(1)["rdx"]
 
 
 def test_the_program_sees_its_arguments() -> None:

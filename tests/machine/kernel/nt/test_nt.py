@@ -9,7 +9,7 @@ import pytest
 from machine_guests import CODE, Bench, FunctionEngine, bench, block, pseudo, say, script
 
 from hds.session.engines import load_engine
-from machine.debugger import cpuid
+from machine.debugger import cpuid_results
 from machine.kernel import KERNEL_NAMES
 from machine.kernel.builds import BUILDS, DEFAULT_BUILD, Build
 from machine.kernel.nt.calls import CALLS
@@ -383,7 +383,7 @@ def test_the_features_that_programs_ask_for_are_those_of_cpuid() -> None:
         39: (1, "rcx", 28), 28: (1, "rcx", 30), 38: (1, "rcx", 20), 37: (1, "rcx", 19), 36: (1, "rcx", 9),
         22: (7, "rbx", 0), 40: (7, "rbx", 5), 60: (7, "rbx", 8), 42: (7, "rbx", 9), 32: (0x8000_0001, "rdx", 27),
     }  # fmt: skip
-    announced = {number: cpuid(leaf)[name] >> bit & 1 for number, (leaf, name, bit) in features.items()}
+    announced = {number: cpuid_results(leaf)[name] >> bit & 1 for number, (leaf, name, bit) in features.items()}
     assert {number: page[0x274 + number] for number in features} == announced
 
 
