@@ -42,6 +42,7 @@ class Writes(IntEnum):
     BY_PYTHON = 0
     SWALLOWS = 1  # nobody looks at the bytes
     KEEPS = 2  # the bytes are put into the KeptOutput of the machine, as of `descriptor`
+    MEMORY = 3  # they become those of `content`
 
 
 class Seeks(IntEnum):
@@ -62,6 +63,7 @@ class FileCells(ctypes.Structure):
     position: U64
     descriptor: U64  # of the host; the number of a standard stream
     content: Address  # of a ContentCells
+    appends: U64  # writes begin at the end
 
 
 @cells
@@ -80,10 +82,14 @@ class OutputCells(ctypes.Structure):
 
 @cells
 class ContentCells(ctypes.Structure):
-    """The bytes of a file; no address: Python has them."""
+    """The bytes of a file; no address: Python has them. Behind the last is room for more, which is zeros."""
 
     start: Address
     size: U64
+    capacity: U64  # with that room
+    left: Address  # of the bytes that files may still get, a signed word
+    modified: U64  # as clocks of the calendar say it, in ns
+    changed: U64
 
 
 @cells
@@ -102,6 +108,7 @@ class CallerCells(ctypes.Structure):
     group: U64
     waiting: Address  # of how many words somebody waits at
     output: Address  # of the OutputCells
+    limits_files: U64  # they have a largest size for it
 
 
 class Gives(msgspec.Struct, frozen=True):
@@ -190,3 +197,6 @@ class InMachineCode:
     def show(self, file: FileCells) -> None:
         """Say in the cells of an open file where they are."""
         raise NotImplementedError
+
+    def show_writes(self, file: FileCells) -> None:
+        """Say there that machine code may write them, too, if it may."""

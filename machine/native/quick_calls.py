@@ -60,6 +60,7 @@ _NANOSECONDS = 1_000_000_000
 _TIME_BYTES = 16
 _PAGE_OF = Signature(POINTER, (POINTER, POINTER, I64))
 _BRING = Signature(I64, (POINTER, POINTER, POINTER, POINTER, I64, I64))
+_TAKE = Signature(I64, (POINTER, POINTER, I64, I64, POINTER))
 _PREAD = Signature(I64, (I32, POINTER, I64, I64))
 _MEMCPY, _MEMCPY_NAME = Signature(VOID, (POINTER, POINTER, I64, I1)), "llvm.memcpy.p0.p0.i64"
 _MEMSET, _MEMSET_NAME = Signature(VOID, (POINTER, "i8", I64, I1)), "llvm.memset.p0.i64"
@@ -81,6 +82,7 @@ def llvm_text(calls: tuple[QuickCall, ...]) -> str:
     _page_of(HookWriter(module, "page_of", _PAGE_OF), _MAY_BE_WRITTEN)
     _page_of(HookWriter(module, "readable_page_of", _PAGE_OF), _MAY_BE_READ)
     _bring(HookWriter(module, "bring", _BRING))
+    _take(HookWriter(module, "take", _TAKE))
     for index, call in enumerate(calls):
         _Writer(module, f"call_{index}", QUICK_CALL, internal=False).carry_out(call)
     return str(module)
@@ -159,24 +161,15 @@ class _Writer(HookWriter):
         """The host address of the page of an address, which may be written; NULL: Python knows."""
         return self.call("page_of", _PAGE_OF, [self.engine, self.state, address])
 
-    def readable_page(self, address: Value) -> Value:
-        """As `page`, of one that may be read."""
-        return self.call("readable_page_of", _PAGE_OF, [self.engine, self.state, address])
+    def take(self, address: Value, size: Value, place: Value) -> None:
+        """Copy bytes of the guest to a place of the host; Python has the call where one cannot be read."""
+        self.require(self.is_set(self.call("take", _TAKE, [self.engine, self.state, address, size, place])))
 
-    def require_pages(self, address: Value, end: Value, page: Callable[[Value], Value]) -> None:
-        """Python has the call where one of the pages of these bytes is not found by `page`."""
-        self.for_pages("looked", address, end, lambda at: self.require(self.compare("ne", page(at), NULL)))
-
-    def for_pages(self, cell: str, address: Value, end: Value, body: Callable[[Value], None]) -> None:
-        """Do something for each page of these bytes, which are some, by its address, which is in a new cell."""
-        at = self.cell(cell)
-        self.store(self.op("and", address, number(-_PAGE)), at)
-
-        def once() -> None:
-            body(self.load(at))
-            self.store(self.op("add", self.load(at), number(_PAGE)), at)
-
-        self.loop(lambda: self.compare("ult", self.load(at), end), once)
+    def now(self) -> Value:
+        """Nanoseconds since the start."""
+        executed, clock_at = self.load(self.at(self.own("counter"), CELL * EXECUTED)), self.own("clock")
+        added = self.op("add", self.load(clock_at), self.load(self.at(clock_at, CELL)))
+        return self.op("add", self.op("add", self.own("time_base"), executed), added)
 
 
 def _gives(e: _Writer, call: Gives) -> None:
@@ -201,15 +194,47 @@ def _seeks(e: _Writer, call: SeeksFile) -> None:
 def _writes(e: _Writer, call: WritesFile) -> None:
     file = e.file("writes")
     address, size = e.buffer()
-    keeps = e.compare("eq", e.get(FileCells, "writes", file), number(Writes.KEEPS))
-    if call.at_offset:
-        e.offset()
-        e.require(e.compare("eq", e.get(FileCells, "writes", file), number(Writes.SWALLOWS)))
-    else:
-        with e.when(keeps):
-            _keeps(e, file, address, size)
+    offset = e.offset() if call.at_offset else e.get(FileCells, "position", file)
+    blocks = {int(kind): e.new_block(kind.name.lower()) for kind in Writes}
+    e.switch(e.get(FileCells, "writes", file), blocks, e.python)
+    e.block = blocks[Writes.BY_PYTHON]
+    e.jump(e.python)
+    e.block = blocks[Writes.SWALLOWS]
     e.require_work(number(0))
     e.finish(size, number(0))
+    e.block = blocks[Writes.KEEPS]
+    if call.at_offset:
+        e.jump(e.python)
+    else:
+        _keeps(e, file, address, size)
+    e.block = blocks[Writes.MEMORY]
+    _stores(e, call, file, address, size, offset)
+
+
+def _stores(e: _Writer, call: WritesFile, file: Value, address: Value, size: Value, offset: Value) -> None:
+    """To a file of memory, but behind a gap or where it has no room."""
+    e.require(e.is_clear(e.of_caller("limits_files")))
+    content = e.get(FileCells, "content", file)
+    start, before = e.get(ContentCells, "start", content), e.get(ContentCells, "size", content)
+    e.require(e.compare("ne", start, NULL))
+    begin = e.select(e.is_set(e.get(FileCells, "appends", file)), before, offset)
+    behind = e.op("add", begin, size)
+    e.require(e.compare("ule", begin, before))
+    e.require(e.compare("ule", behind, e.get(ContentCells, "capacity", content)))
+    after = e.select(e.compare("ult", before, behind), behind, before)
+    growth, left = e.op("sub", after, before), e.get(ContentCells, "left", content)
+    e.require(e.compare("sge", e.load(left), growth))
+    work = e.op("add", e.op("shl", size, number(1)), growth)  # read, written, and cleared before
+    e.require_work(work)
+    e.take(address, size, e.at(start, begin))
+    e.add_to(left, e.op("sub", number(0), growth))
+    e.put(ContentCells, "size", content, after)
+    now = e.op("add", e.now(), e.of_caller("epoch"))
+    for name in ("modified", "changed"):
+        e.put(ContentCells, name, content, now)
+    if not call.at_offset:
+        e.put(FileCells, "position", file, behind)
+    e.finish(size, work)
 
 
 def _keeps(e: _Writer, file: Value, address: Value, size: Value) -> None:
@@ -221,22 +246,10 @@ def _keeps(e: _Writer, file: Value, address: Value, size: Value) -> None:
     for waiting in ("collected", "sent"):
         e.require(e.is_clear(e.load(e.get(OutputCells, waiting, output))))
     e.require_work(work)
-    end = e.op("add", address, size)
-    e.require_pages(address, end, e.readable_page)
     row = e.at(e.get(OutputCells, "rows", output), used)
+    e.take(address, size, e.at(row, _ROW_HEAD))
     e.store(e.get(FileCells, "descriptor", file), row)
     e.store(size, e.at(row, CELL))
-    data = e.at(row, _ROW_HEAD)
-
-    def copy(at: Value) -> None:
-        page_end = e.op("add", at, number(_PAGE))
-        first = e.select(e.compare("ult", at, address), address, at)
-        last = e.select(e.compare("ult", page_end, end), page_end, end)
-        place = e.at(e.readable_page(at), e.op("sub", first, at))
-        count = e.op("sub", last, first)
-        e.call(_MEMCPY_NAME, _MEMCPY, [e.at(data, e.op("sub", first, address)), place, count, Value(I1, "false")])
-
-    e.for_pages("at", address, end, copy)
     e.put(OutputCells, "used", output, behind)
     e.finish(size, work)
 
@@ -247,7 +260,7 @@ def _reads(e: _Writer, call: ReadsFile) -> None:
     offset = e.offset() if call.at_offset else e.get(FileCells, "position", file)
     e.require_work(size)
     done, room = e.cell("done"), e.cell("room")
-    e.require_pages(address, e.op("add", address, size), e.page)
+    _for_pages(e, "at", address, e.op("add", address, size), lambda at: e.require(e.compare("ne", e.page(at), NULL)))
     e.store(number(0), done)
     e.store(number(1), room)
 
@@ -298,9 +311,7 @@ def _tells_time(e: _Writer, call: TellsTime) -> None:
     page = e.page(address)
     e.require(e.compare("ne", page, NULL))
     e.require_work(number(_TIME_BYTES))
-    executed, clock_at = e.load(e.at(e.own("counter"), CELL * EXECUTED)), e.own("clock")
-    added = e.op("add", e.load(clock_at), e.load(e.at(clock_at, CELL)))
-    now = e.op("add", e.op("add", e.op("add", e.own("time_base"), executed), added), begun)
+    now = e.op("add", e.now(), begun)
     seconds, rest = (e.op(name, now, number(_NANOSECONDS)) for name in ("udiv", "urem"))
     place = e.at(page, inside)
     e.store(seconds, place, align=1)
@@ -329,6 +340,40 @@ _FORMS: dict[type, Callable[[_Writer, Any], None]] = {
 
 
 # --- what they share
+
+
+def _for_pages(e: HookWriter, cell: str, address: Value, end: Value, body: Callable[[Value], None]) -> None:
+    """Do something for each page of these bytes, which are some, by its address, which is in a new cell."""
+    at = e.cell(cell)
+    e.store(e.op("and", address, number(-_PAGE)), at)
+
+    def once() -> None:
+        body(e.load(at))
+        e.store(e.op("add", e.load(at), number(_PAGE)), at)
+
+    e.loop(lambda: e.compare("ult", e.load(at), end), once)
+
+
+def _take(e: HookWriter) -> None:
+    """Copy bytes of the guest to a place of the host; 0 where one of them cannot be read, and nothing was copied."""
+    address, size, target = e.parameters[2:]
+    end, missing = e.op("add", address, size), e.new_block("missing")
+
+    def page(at: Value) -> Value:
+        return e.call("readable_page_of", _PAGE_OF, [e.engine, e.state, at])
+
+    def copy(at: Value) -> None:
+        page_end = e.op("add", at, number(_PAGE))
+        first = e.select(e.compare("ult", at, address), address, at)
+        last = e.select(e.compare("ult", page_end, end), page_end, end)
+        place, count = e.at(page(at), e.op("sub", first, at)), e.op("sub", last, first)
+        e.call(_MEMCPY_NAME, _MEMCPY, [e.at(target, e.op("sub", first, address)), place, count, Value(I1, "false")])
+
+    _for_pages(e, "looked", address, end, lambda at: e.only_if(e.compare("ne", page(at), NULL), missing))
+    _for_pages(e, "copied", address, end, copy)
+    e.give(number(1))
+    e.block = missing
+    e.give(number(0))
 
 
 def _page_of(e: HookWriter, needed: int) -> None:

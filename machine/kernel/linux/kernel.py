@@ -37,6 +37,7 @@ from machine.kernel.linux.paths import AT_FDCWD, Place
 from machine.kernel.linux.proc import System, shown
 from machine.kernel.linux.quick import QUICK_CALLS
 from machine.kernel.linux.refused import REFUSED
+from machine.kernel.linux.resource_limits import FSIZE
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.seccomp import Action, Mode, Question
 from machine.kernel.linux.sockets import Network
@@ -287,7 +288,7 @@ class LinuxKernel(Calls):
         )  # fmt: skip
         cells.is_open = not needs_python
         if task is not None and not needs_python:
-            cells.files = task.files.address
+            cells.files, cells.limits_files = task.files.address, FSIZE in task.threads.resource_limits
             cells.process, cells.thread, cells.user, cells.group = process.pid, task.tid, task.user, task.group
 
     def system_call(self, thread: Thread) -> None:

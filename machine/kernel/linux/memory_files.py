@@ -15,42 +15,62 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages, MappedAs
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.kernel.linux.pipe_buffers import Pipe
-from machine.kernel.quick import ContentCells, FileCells, InMachineCode, Reads
+from machine.kernel.quick import ContentCells, FileCells, InMachineCode, Reads, Writes
 from machine.memory import PIECE, Frames, KernelWork
+from vm.facts.limits import LARGEST
 
+_MOST_ROOM = 1 << 16  # bytes behind the last of a file that grows
 _NODE_BYTES = 512  # what a node and its name are charged with
 
 
 class Store(msgspec.Struct):
-    """What all nodes of one guest share: the bytes that are left, the numbers, and the time (ns since 1970).
+    """What all nodes of one guest share: how many bytes are left, the numbers, and the time (ns since 1970).
 
     Bytes that are taken have to be cleared, so they are charged to `work`.
     """
 
-    bytes_left: int
+    most: int  # bytes
     now: Callable[[], int]
     work: KernelWork = msgspec.field(default_factory=KernelWork)
     user: int = 1000  # and group: whose all nodes are
     group: int = 1000
     reached: set[str] = msgspec.field(default_factory=set)  # names of limits that refused something
     _last_inode: int = 1
+    _left: ctypes.Array[ctypes.c_int64] = msgspec.field(default_factory=lambda: (ctypes.c_int64 * 1)())
+
+    def __post_init__(self) -> None:
+        self._left[0] = min(self.most, LARGEST)
+
+    @property
+    def bytes_left(self) -> int:
+        """How many more bytes files may have."""
+        return self._left[0]
+
+    @property
+    def address(self) -> int:
+        """Of these, a signed word."""
+        return ctypes.addressof(self._left)
 
     def take(self, size: int) -> None:
         """Charge `size` bytes. Raises ENOSPC."""
         if size > self.bytes_left:
             self.reached.add("max_file_bytes")
             raise LinuxError(Errno.ENOSPC)
-        self.bytes_left -= size
+        self._left[0] -= size
         self.work.charge(size)
 
     def give_back(self, size: int) -> None:
         """Return `size` bytes."""
-        self.bytes_left += size
+        self._left[0] += size
 
     def new_inode(self) -> int:
         """A number for a new node."""
         self._last_inode += 1
         return self._last_inode
+
+
+def _signed(word: int) -> int:
+    return word - (word >> 63 << 64)
 
 
 class MemoryNode(Node):
@@ -99,33 +119,54 @@ class MemoryFile(MemoryNode, InMachineCode):
     """A regular file; it is its own handle, so its bytes live as long as somebody has it open."""
 
     def __init__(self, store: Store, mode: int, data: bytes = b"") -> None:
+        self._content = ContentCells(left=store.address)
         super().__init__(store, mode)
         store.take(len(data))
-        self._data = bytearray(data)
-        self._content = ContentCells()
+        self._data = bytearray(data)  # and room for more
+        self._content.size = len(data)
         self.mapped = MappedAs()
         self._place()
 
     def __del__(self) -> None:
-        self._store.give_back(len(self._data))
+        self._store.give_back(self._content.size)
+
+    @property
+    def _modified(self) -> int:
+        return _signed(self._content.modified)
+
+    @_modified.setter
+    def _modified(self, time: int) -> None:
+        self._content.modified = time
+
+    @property
+    def _changed(self) -> int:
+        return _signed(self._content.changed)
+
+    @_changed.setter
+    def _changed(self, time: int) -> None:
+        self._content.changed = time
 
     def show(self, file: FileCells) -> None:
         """As `InMachineCode`."""
         file.reads, file.content = Reads.MEMORY, ctypes.addressof(self._content)
 
+    def show_writes(self, file: FileCells) -> None:
+        """As `InMachineCode`."""
+        file.writes, file.content = Writes.MEMORY, ctypes.addressof(self._content)
+
     def _place(self) -> None:
         """Tell where the bytes are now; pages that show them are Python's."""
         is_here = self._data and self.mapped.find() is None
         self._content.start = ctypes.addressof(ctypes.c_char.from_buffer(self._data)) if is_here else 0
-        self._content.size = len(self._data)
+        self._content.capacity = len(self._data)
 
     def size(self) -> int:
         """As `MemoryNode`."""
-        return len(self._data)
+        return self._content.size
 
     def blocks(self) -> int:
         """As `MemoryNode`."""
-        return -(-len(self._data) // BLOCK_BYTES) * (BLOCK_BYTES // 512)
+        return -(-self.size() // BLOCK_BYTES) * (BLOCK_BYTES // 512)
 
     def open(self, writable: bool) -> MemoryFile:
         """As `Node`."""
@@ -138,7 +179,7 @@ class MemoryFile(MemoryNode, InMachineCode):
 
     def write_at(self, offset: int, data: bytes) -> int:
         """As `Handle`."""
-        if offset + len(data) > len(self._data):
+        if offset + len(data) > self.size():
             self.resize(offset + len(data))
         self.save(offset, data)
         pages = self.mapped.find()
@@ -148,7 +189,7 @@ class MemoryFile(MemoryNode, InMachineCode):
 
     def load(self, offset: int, size: int) -> bytes:
         """As `mapped_files.Bytes`."""
-        return bytes(self._data[offset : offset + size])
+        return bytes(self._data[offset : min(offset + size, self.size())])
 
     def save(self, offset: int, data: bytes) -> None:
         """As `mapped_files.Bytes`."""
@@ -163,14 +204,16 @@ class MemoryFile(MemoryNode, InMachineCode):
 
     def resize(self, size: int) -> None:
         """As `Handle`."""
-        before, pages = len(self._data), self.mapped.find()
-        if size > len(self._data):
-            self._store.take(size - len(self._data))
+        before, pages = self.size(), self.mapped.find()
+        if size > before:
+            self._store.take(size - before)
+            room = size + min(size // 8, _MOST_ROOM)
             while len(self._data) < size:
-                self._data.extend(bytes(min(PIECE, size - len(self._data))))
+                self._data.extend(bytes(min(PIECE, room - len(self._data))))
         else:
-            self._store.give_back(len(self._data) - size)
+            self._store.give_back(before - size)
             del self._data[size:]
+        self._content.size = size
         self._place()
         if pages is not None:
             pages.resized(before, size)
@@ -201,6 +244,9 @@ class SealedFile(MemoryFile):
             raise LinuxError(Errno.EPERM)
         if seals & ~self._KNOWN:
             raise LinuxError(Errno.EINVAL)
+
+    def show_writes(self, file: FileCells) -> None:
+        """As `InMachineCode`: seals may come."""
 
     def add_seals(self, seals: int) -> None:
         """Seal it further."""

@@ -144,11 +144,25 @@ class RegularFile(OpenFile):
     seekable: ClassVar[bool] = True
 
     def __init__(self, flags: int, place: Place | None, handle: Handle) -> None:
+        self._cells = FileCells(seeks=Seeks.MOVES)
         super().__init__(flags, place)
         self.handle = handle
-        self.cells = self._cells = FileCells(seeks=Seeks.MOVES)
-        if self.readable and isinstance(handle, InMachineCode):
-            handle.show(self._cells)
+        self.cells = self._cells
+        if isinstance(handle, InMachineCode):
+            if self.readable:
+                handle.show(self._cells)
+            if self.writable:
+                handle.show_writes(self._cells)
+
+    @property
+    def flags(self) -> int:
+        """Those of open(2) and fcntl(2) that stay."""
+        return self._flags
+
+    @flags.setter
+    def flags(self, flags: int) -> None:
+        self._flags = flags
+        self._cells.appends = flags & O_APPEND
 
     @property
     def offset(self) -> int:

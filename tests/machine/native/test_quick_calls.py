@@ -56,9 +56,10 @@ def _open(path: str, flags: int) -> str:
     return f"{_text(path)}; mov esi, {flags}; mov edx, 0x1a4; mov eax, {_OPEN}; syscall; add rbx, rax"
 
 
-def _random_call(generator: random.Random) -> str:
-    """One that machine code may answer, or one that changes what it knows."""
+def _random_call(generator: random.Random, of_host: bool) -> str:
+    """One that machine code may answer, or one that changes what it knows; what the host tells `of_host` is random."""
     pick = generator.choice
+    looks = "getppid" if of_host else pick(("fstat", "fstatfs"))
     descriptor = pick((3, 4, 5, 6, 3, 4, 5, 6, 7, 8, 63, 64, -1, 0xFFFF_FFFF_0000_0003))
     place = pick(("r15", "r14", "r13", "0", "-8", "0x7ffffffff000"))
     size = pick((0, 1, 7, 64, 100, 4096, 5000, 1 << 20, (1 << 20) + 1, -1))
@@ -66,6 +67,8 @@ def _random_call(generator: random.Random) -> str:
     offset = pick((0, 1, 3, 99, 4095, 70_000, -1, 1 << 61, 1 << 62, (1 << 63) - 1))
     stream = pick((1, 2, 1, 2, 9))
     calls = (
+        ("write", 4, place, size), (looks, descriptor, "r15"),
+        ("write", 4, "r15", pick((1, 8, 64, 3000))), ("pwrite64", 4, "r14", pick((1, 600)), pick((0, 300, 4000))),
         ("write", stream, place, size), ("write", stream, "r14", pick((1, 8, 64))), ("write", stream, "r12", 8),
         ("pwrite64", stream, "r15", 8, offset), ("lseek", stream, 0, 1), ("dup2", pick((1, 2, 4)), 9),
         ("dup2", 9, pick((1, 2))), ("close", pick((9, 9, 1))), ("fcntl", stream, 4, pick((0, 0o2000))),
@@ -91,7 +94,7 @@ def _random_call(generator: random.Random) -> str:
     return _call(*call)
 
 
-def _guest(seed: int, calls: int) -> str:
+def _guest(seed: int, calls: int, of_host: bool) -> str:
     """Opens files, makes calls three times over, and sums up what they have left."""
     generator = random.Random(seed)
     parts = [
@@ -99,7 +102,7 @@ def _guest(seed: int, calls: int) -> str:
         _open("/dev/zero", 2), _open("/tmp/made", _READ_WRITE_CREATE), _open("/dev/null", 2), _open("/etc/given", 0),
         _open("/dev/full", 2),
         _call("write", 4, "rsp", 300), _call("lseek", 4, 0, 0), "mov ebp, 3", "again: nop",
-        _call("read", 3, "r13", 64), *(_random_call(generator) for _ in range(calls)),
+        _call("read", 3, "r13", 64), *(_random_call(generator, of_host) for _ in range(calls)),
         "dec ebp; jnz again",
         f"mov rsi, r15; mov ecx, {_DATA:#x}; sum: movzx eax, byte ptr [rsi]; imul rbx, rbx, 7; add rbx, rax; inc rsi; "
         "dec ecx; jnz sum",
@@ -126,8 +129,8 @@ def _of(carrier: str, guest: str, commands: str, root: Path | None, slow: int = 
 def test_calls_come_to_the_same_as_in_python(name: str, root: Path) -> None:
     first = list(COMMANDS).index(name)
     for seed in range(first, first + often(1, 60)):
-        guest = _guest(seed, 40)
         for shown in (None, root):
+            guest = _guest(seed, 40, shown is not None)
             (root / "tmp" / "made").unlink(missing_ok=True)
             expected = _of("portable", guest, COMMANDS[name], shown)
             assert expected.summary is not None
@@ -228,6 +231,42 @@ def test_the_work_of_writes_ends_a_run_at_the_same_call(stream: int) -> None:
         outcomes = [run(carrier, guest, "", kernel="linux", limits=limits) for carrier in ("portable", *NATIVE)]
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert 0 < outcomes[0].registers["rbp"] < 400
+
+
+FILE_WRITES = "; ".join(
+    (
+        "lea r15, [rsp - 0x800]; mov qword ptr [r15], 3000; mov qword ptr [r15 + 8], 3000",
+        _open("/tmp/made", _READ_WRITE_CREATE), "prepare: nop; mov ebp, 200", "again: nop",
+        _call("write", 3, "r15", 16), _call("fstat", 3, "r15"), _call("write", 3, "r15", 144),
+        _call("lseek", 3, -100, 1), _call("write", 3, "r15", 20), "dec ebp; jnz again",
+        _call("lseek", 3, 0, 2), "mov edi, eax; mov eax, 60; syscall",
+    )
+)  # fmt: skip
+LIMITED = {
+    "nothing": (Limits(), ""),
+    "work": (Limits(max_kernel_work=100_000), ""),
+    "all bytes": (Limits(max_file_bytes=12_000), ""),
+    "the size of a file": (Limits(), _call("setrlimit", 1, "r15")),
+    "appending": (Limits(), _call("fcntl", 3, 4, 0o2000)),
+}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_writes_to_files_of_memory_meet_the_same_limits(name: str) -> None:
+    limits, prepare = LIMITED[name]
+    guest = FILE_WRITES.replace("prepare: nop", f"prepare: nop; {prepare}")
+    with mock.patch("machine.native.process_hook.SLOW_CALLS", 1):
+        outcomes = [run(carrier, guest, "", kernel="linux", limits=limits) for carrier in ("portable", *NATIVE)]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert (outcomes[0].registers["rbp"] > 0) == (name == "work")
+
+
+def test_python_has_few_writes_to_files_of_memory() -> None:
+    engine = make_engine("native")
+    session = Session(engine=engine, kernel="linux")
+    session.machine.load(FILE_WRITES.replace(_call("fstat", 3, "r15"), "nop").encode(), "asm", name="guest")
+    session.run(1_000_000)
+    assert 60 < engine.callbacks["system call"] < 110  # type: ignore[attr-defined]  # of 803, by the native engine
 
 
 LOOP = "; ".join(
