@@ -32,6 +32,7 @@ from machine.kernel.nt.state import STANDARD_HANDLES, NtState
 from machine.kernel.nt.status import (
     STATUS_INVALID_SYSTEM_SERVICE,
     STATUS_NOT_IMPLEMENTED,
+    NotCarriedOut,
     NtError,
 )
 from machine.kernel.nt.thread_registers import take_given
@@ -64,6 +65,7 @@ class NtKernel(Calls):
         self._graphics_names: dict[Module, Mapping[int, str]] = {}
         self._quota = FolderQuota(services.limits)
         self._folder: Node | None = None
+        self._missing: set[str] = set()
         self._registry: Registry | None = None
         self._base_numbering = self._numbering(None)
 
@@ -225,13 +227,16 @@ class NtKernel(Calls):
             return STATUS_INVALID_SYSTEM_SERVICE if name is None else STATUS_NOT_IMPLEMENTED
         self._services.work.charge(PER_CALL)
         asks = NtThread(thread, state, self._services)
-        return self.attempt(lambda: call.answer(asks, *asks.arguments(call)))
+        return self.attempt(lambda: call.answer(asks, *asks.arguments(call)), number)
 
-    def attempt(self, part: Callable[[], Result]) -> Result:
-        """As `Calls`."""
+    def attempt(self, part: Callable[[], Result], number: int | None = None) -> Result:
+        """As `Calls`; `number` is the number of a call that begins."""
         try:
             return part()
         except NtError as error:
+            if isinstance(error, NotCarriedOut) and number is not None:
+                self.unknown_calls[number] += 1
+                self._missing |= {error.wanted} - {""}
             return error.status
         except LinuxError:
             return 0xC000_0001
@@ -253,6 +258,11 @@ class NtKernel(Calls):
     def crash_code(self, process: Process, fault: Fault) -> int | None:
         """As `Kernel`: the NTSTATUS of the exception that nobody handles."""
         return exceptions.end_by(self._states[process], process.thread, fault)
+
+    @property
+    def missing_files(self) -> frozenset[str]:
+        """The devices that guests have looked for, and are not emulated."""
+        return frozenset(self._missing)
 
     @property
     def reached_limits(self) -> frozenset[str]:

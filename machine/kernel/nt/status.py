@@ -117,6 +117,14 @@ class NtError(Exception):
         self.status = status
 
 
+class NotCarriedOut(NtError):  # noqa: N818 - it is what the caller is told
+    """What a call asks for is not carried out here, and counted; `wanted` names the device that it has looked for."""
+
+    def __init__(self, status: int, wanted: str = "") -> None:
+        super().__init__(status)
+        self.wanted = wanted
+
+
 # What exceptions and interrupts are to a program that does not handle them; others are access violations.
 STATUS_OF_VECTOR: Mapping[int, int] = {
     0: STATUS_INTEGER_DIVIDE_BY_ZERO,

@@ -34,6 +34,7 @@ from machine.kernel.nt.status import (
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SUCCESS,
+    NotCarriedOut,
     NtError,
 )
 from machine.kernel.nt.volume import ARCHIVE, HIDDEN, SYSTEM, Spot, Volume
@@ -56,6 +57,7 @@ _SPECIFIC = 0xF200_FFFF  # rights that only files have, and what may mean such
 _LARGEST_TRANSFER = 1 << 26
 _SYNCHRONOUS = 0x30  # FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT
 _MODE = 0o644
+_SOCKETS = "afd"  # the device behind Winsock
 
 
 def place_of(thread: NtThread, attributes: int) -> Spot | str:
@@ -126,6 +128,8 @@ def _open(thread: NtThread, handle: int, attributes: int, block: int, wanted: Wa
     spot = "" if other is not None else place_of(thread, attributes)
     if isinstance(spot, str):
         other = File(device=NULL) if spot in ("nul", "null") else other
+        if other is None and spot.partition("\\")[0] == _SOCKETS:
+            raise NotCarriedOut(STATUS_OBJECT_NAME_NOT_FOUND, "\\Device\\Afd (sockets)")
         if other is None:
             return STATUS_OBJECT_NAME_NOT_FOUND
         return give(thread, handle, block, other, wanted.access, attributes, _OPENED)

@@ -31,6 +31,7 @@ from machine.kernel.nt.status import (
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
     STATUS_SUCCESS,
+    NotCarriedOut,
 )
 from machine.memory import PAGE
 
@@ -249,7 +250,7 @@ def open_thread(thread: NtThread, handle: Address, access: UInt, attributes: Add
 @call("NtCreateUserProcess", "NtCreateProcessEx", "NtCreateProcess")
 def create_process(thread: NtThread) -> int:
     """There are no children."""
-    return STATUS_ACCESS_DENIED
+    raise NotCarriedOut(STATUS_ACCESS_DENIED)
 
 
 # --- objects

@@ -64,6 +64,7 @@ _OPTIONS = {
     "chance": ("-lbcrypt", "-lrpcrt4"),
     "version": ("-lntdll",),
     "gui": ("-luser32",),
+    "reaches": ("-lws2_32",),
     "slots": ("-lpowrprof",),
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
