@@ -173,6 +173,7 @@ class InstructionFinder:
         self._wanted: dict[InstructionPattern, Serve] = {}
         self._sites: dict[int, tuple[Site, Served]] = {}
         self._looked_at: dict[int, bytes] = {}  # code that a run began in, by its address
+        self._begun: set[int] = set()  # where runs have begun without a wanted instruction near
         self._moves: int | None = None  # the address whose site is coming last
         self._by_page: dict[int, set[int]] = {}
 
@@ -208,6 +209,11 @@ class InstructionFinder:
         if known is not None and self._memory.read_up_to(start, len(known)) == known:
             return []  # runs that go on behind exceptions begin often, and this takes a hundredth of the time
         code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
+        if start not in self._begun and not self._sites and not self._has_opcode(code):
+            if len(self._begun) >= _KEPT:
+                self._begun.clear()
+            self._begun.add(start)  # many programs begin once: for these no decoder is loaded
+            return []
         size = _block_size(code)
         found = self.unserved(start, size) or []
         if len(self._looked_at) >= _KEPT:
