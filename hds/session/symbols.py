@@ -31,7 +31,7 @@ from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command
 from machine.debugger import modules_of
 from machine.kernel import ENTRY_POINTS, Build
-from machine.loaders import LoadError, Placement, elf_symbols, module_name, read_program
+from machine.loaders import LoadError, Placement, elf_symbols, module_name
 from vm import DriveRefused, late_pattern
 from vm.facts.limits import Limits
 from vm.facts.numbers import plain_number
@@ -389,6 +389,8 @@ def announce_symbols(
         words = [token.lower for token in command.tokens]
         try:
             if command.canonical_name == ".start" and words[:1] == ["path"] and len(words) > 1:
+                from machine.loaders import read_program
+
                 path = compiler.drives.locate(command.tokens[1].text)
                 image = read_program(path, Placement(limits=compiler.limits, root=root, path=path))
                 add_kernel(compiler.symbols, kernel or image.kernel)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from machine.loaders.symbols import Symbol
-from machine.memory import Area, Protection
+from machine.memory import Protection
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from machine.loaders.modules import WindowsPlan
+    from machine.memory import Area
 
 KERNEL, USER = 0, 3  # privilege levels
 

@@ -8,13 +8,15 @@ lists by the power of two that their size reaches.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sortedcontainers import SortedDict, SortedList
 
 from machine.memory.errors import MapError
 from machine.memory.pages import ADDRESS_SPACE, CANONICAL_HALF, PAGE, Protection
-from machine.memory.shared import SharedMemory
+
+if TYPE_CHECKING:
+    from machine.memory.shared import SharedMemory
 
 _TRIES = 16  # gaps of the size's own class that are looked at
 

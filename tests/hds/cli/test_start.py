@@ -67,7 +67,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         (("--version",), set(), 21),
         (("explain", "E001"), set(), 70),
         (("check", "{script}"), set(), 100),
-        (("check", "{counts}"), set(), 155),
+        (("check", "{counts}"), set(), 135),
         (("eval", "-e", "print(1);"), set(), 104),
         (("run", "{commands}", "{guest}"), {"unicorn"}, 431),
     ],
