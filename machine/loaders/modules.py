@@ -19,8 +19,9 @@ import msgspec
 
 from machine.loaders.api_sets import host_of, hosts_of, is_api_set, section_of
 from machine.loaders.image import LoadError, Placement, UnreadableFile
-from machine.loaders.pe_exports import Export, exports_of, symbols_of
+from machine.loaders.pe_exports import Export, exports_of, symbols_of as exported_symbols
 from machine.loaders.pe_file import DELAY_IMPORTS, IMPORTS, PeFile
+from machine.loaders.pe_symbols import symbols_of
 from machine.loaders.symbols import Symbol, module_name
 from vm import FileRefused, read_file
 from vm.facts.limits import Limits
@@ -106,9 +107,11 @@ class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
         return self._growth.adopt(path, file)
 
     def symbols(self, module: Module) -> tuple[Symbol, ...]:
-        """The named exports of a module; forwarders lead to their target."""
+        """The symbols of a module, of DLLs of the system the exports only; forwarders lead to their target."""
         if module not in self._symbols:
-            self._symbols[module] = symbols_of(module.file, module.base, self.forwarded)
+            is_system = module.path.lower().startswith(f"{SYSTEM_FOLDER}\\")
+            read = exported_symbols if is_system else symbols_of
+            self._symbols[module] = read(module.file, module.base, self.forwarded)
         return self._symbols[module]
 
     def forwarded(self, text: str) -> int | None:

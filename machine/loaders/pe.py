@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from machine.loaders.image import Image, LoadError, Placement, ProgramKind, check_size
 from machine.loaders.modules import has_system, plan
-from machine.loaders.pe_exports import symbols_of
 from machine.loaders.pe_file import IMPORTS, PeFile, looks_like
+from machine.loaders.pe_symbols import symbols_of
 from vm.facts.limits import DEFAULT_LIMITS
 
 

@@ -105,6 +105,7 @@ class PeFile:
         machine, magic = read(coff, 2, "header"), read(optional, 2, "optional header")
         if machine != _X86_64 or magic != _PE32_PLUS:
             raise LoadError(f"not an x86-64 program (machine {machine:#x})", "only 64-bit x86 can be emulated")
+        self.symbol_table = read(coff + 8, 4, "header"), read(coff + 12, 4, "header")  # offset and number of rows
         self.characteristics = read(coff + 18, 2, "header")
         self.layout = _read_layout(data, optional)
         self.entry = read(optional + 16, 4, "optional header")  # relative to the base; 0 for none

@@ -1,6 +1,6 @@
 """Names of places in programs: the symbol tables of ELF files, and `module!name` for everything that is loaded.
 
-The export tables of PE files are read by `machine.loaders.pe_exports`.
+The tables of PE files are read by `machine.loaders.pe_exports` and `pe_symbols`.
 
 Symbols are a convenience, so a malformed table gives no symbols and no error. Names keep their case; of two equal ones
 a global one wins, then the first. Names of other characters than those that compilers use are left out.
@@ -21,9 +21,9 @@ _SHN_UNDEF, _SHN_LORESERVE = 0, 0xFF00
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _MOST_SECTIONS = 4096
-_MOST_SYMBOLS = 1_000_000
+MOST_SYMBOLS = 1_000_000
 _LONGEST_NAME = 4096  # bytes
-_MOST_NAME_BYTES = 1 << 26  # of one program: names of a table may overlap
+MOST_NAME_BYTES = 1 << 26  # of one program: names of a table may overlap
 _SPELLABLE = late_pattern(rb"[A-Za-z_?][A-Za-z0-9_.$@?]{0,%d}" % (_LONGEST_NAME - 1))
 
 
@@ -42,11 +42,11 @@ def elf_symbols(data: bytes, base: int) -> tuple[Symbol, ...]:
     if not tables:
         return ()
     _, _, _, _, offset, size, link, _, _, entry_size = tables[0]
-    if link >= len(sections) or entry_size != _SYMBOL.size or size > _MOST_SYMBOLS * entry_size:
+    if link >= len(sections) or entry_size != _SYMBOL.size or size > MOST_SYMBOLS * entry_size:
         return ()
     rows, texts = data[offset : offset + size], data[sections[link][4] : sections[link][4] + sections[link][5]]
     found: dict[str, tuple[bool, Symbol]] = {}
-    left = _MOST_NAME_BYTES
+    left = MOST_NAME_BYTES
     for name_at, info, _, section, value, length in _SYMBOL.iter_unpack(rows[: len(rows) // entry_size * entry_size]):
         if info & 0xF not in _NAMED_TYPES or section == _SHN_UNDEF or section >= _SHN_LORESERVE:
             continue

@@ -340,3 +340,48 @@ def test_any_damage_is_loaded_or_refused(changes: list[tuple[int, int]], length:
     except LoadError:
         return
     assert all(area.size % 0x1000 == 0 and area.start % 0x1000 == 0 for area in image.areas)
+
+
+def with_symbols(*rows: tuple[bytes, int, int, int, int], count: int | None = None, texts: bytes = b"") -> bytes:
+    """The executable with a COFF symbol table behind it: name, value, section, storage class, auxiliary rows."""
+    made = bytearray(executable())
+    struct.pack_into("<II", made, 0x40 + 4 + 8, len(made), len(rows) if count is None else count)
+    for name, value, section, storage, more in rows:
+        made += struct.pack("<8sIhHBB", name, value, section, 0x20, storage, more)
+    return bytes(made) + struct.pack("<I", 4 + len(texts)) + texts
+
+
+def test_the_coff_symbol_table_names_functions_and_variables() -> None:
+    rows = (
+        (b"inner", 2, 1, 2, 0),
+        (b".text", 0, 1, 3, 1),
+        (b"auxiliar", 0, 1, 2, 0),
+        (b"\0\0\0\0\4\0\0\0", 0, 2, 3, 0),
+        (b"eight_88", 4, 2, 2, 0),
+        (b"debugged", 0, -2, 2, 0),
+        (b"absolute", 0, -1, 2, 0),
+        (b"external", 0, 0, 2, 0),
+        (b"label", 0, 1, 6, 0),
+    )
+    found = exported(with_symbols(*rows, texts=b"a_longer_name\0"))
+    assert found == [("inner", TEXT + 2), ("a_longer_name", 0x2000), ("eight_88", 0x2004)]
+
+
+def test_a_global_symbol_wins_over_a_static_one_of_its_name() -> None:
+    assert exported(with_symbols((b"same", 1, 1, 3, 0), (b"same", 2, 1, 2, 0))) == [("same", TEXT + 2)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_symbols((b"f", 0, 1, 2, 0), count=1 << 31),
+        with_symbols((b"f", 0, 1, 2, 0), count=2_000_000),
+        with_symbols((b"f", 0xFFFF_FFFF, 1, 2, 0)),
+        with_symbols((b"f", 0, 3, 2, 0)),
+        with_symbols((b"\0\0\0\0\xff\xff\xff\xff", 0, 1, 2, 0), texts=b"name\0"),
+        with_symbols((b"\0\0\0\0\4\0\0\0", 0, 1, 2, 0), texts=b"endless"),
+        with_symbols((b"f g", 0, 1, 2, 0)),
+    ],
+)
+def test_what_is_wrong_with_a_coff_symbol_table_leaves_symbols_out(data: bytes) -> None:
+    assert exported(data) == []

@@ -51,10 +51,10 @@ def test_a_status_that_a_program_ends_itself_with_is_no_exception(root: Path, ho
 @pytest.mark.parametrize(
     ("how", "status", "place"),
     [
-        ("f", 0xC000_0005, "ends"),
-        ("u", 0xC000_001D, "ends"),
+        ("f", 0xC000_0005, "ends!main"),
+        ("u", 0xC000_001D, "ends!main"),
         ("o", 0xC000_0005, "kernelbase!RaiseException"),
-        ("l", 0xC000_001E, "ends"),
+        ("l", 0xC000_001E, "ends!main"),
         ("n", 0xE000_1234, "kernelbase!RaiseException"),
         ("0", 0xC000_0100, "kernelbase!RaiseException"),
     ],
@@ -72,7 +72,7 @@ def test_a_fast_fail_names_its_status_its_code_and_the_thread(root: Path, code: 
     found = end_of(root, "2", code, engine=engine)
     start, end = found.split(" at 0x1400")
     assert start == "ends.exe exited with code 3221226505: exception c0000409"
-    assert re.fullmatch(rf"\w+ \(ends\+0x\w+\) in thread 1008: fast fail with code {re.escape(named)}", end)
+    assert re.fullmatch(rf"\w+ \(ends!fail(\+0x\w+)?\) in thread 1008: fast fail with code {re.escape(named)}", end)
 
 
 @both_engines
