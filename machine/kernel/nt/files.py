@@ -32,7 +32,6 @@ class File(KernelObject, eq=False):
     widens = False
     device: int = DISK
     position: int = 0
-    deletes: bool = False
     is_directory: bool = False
     is_append: bool = False
     is_asynchronous: bool = False
@@ -87,12 +86,15 @@ class StreamFile(File, eq=False):
 class DriveFile(File, eq=False, kw_only=True):
     """A file or directory of the drive; `handle` has the bytes of one that is no directory.
 
-    `uses` is what it was opened for, of reading, writing and deleting.
+    `uses` is what it was opened for, of reading, writing and deleting. When it is closed the file goes with its last
+    handle if it `deletes`, and its name at once if it `unlinks`.
     """
 
     spot: Spot
     handle: FileHandle | Bytes | None = None
     uses: int = READS | WRITES | DELETES
+    deletes: bool = False
+    unlinks: bool = False
     remove: Callable[[DriveFile], None] = lambda file: None
     sharing: Sharing | None = None
     identity: int = 0  # of the file as it was opened
@@ -154,10 +156,14 @@ class DriveFile(File, eq=False, kw_only=True):
         self.handle = None
         if self.watch is not None:
             self.watch.end()
-        if self.sharing is not None:
-            self.sharing.closed(self.identity, self)
-        if self.deletes:
+        if self.unlinks:
             self.remove(self)
+        if self.sharing is not None:
+            if self.deletes:
+                self.sharing.dispose(self.identity, self, wanted=True)
+            gone = self.sharing.closed(self.identity, self)
+            if isinstance(gone, DriveFile):
+                self.remove(gone)
 
     def _check_use(self, wanted: int) -> None:
         if not self.uses & wanted:

@@ -66,6 +66,7 @@ class Sharing:
     def __init__(self) -> None:
         self._opens: dict[int, dict[KernelObject, _Open]] = defaultdict(dict)
         self._locks: dict[int, list[_Lock]] = defaultdict(list)
+        self._disposed: dict[int, KernelObject] = {}  # by whom
         self._sections: dict[int, list[Mapping]] = {}
 
     def mapped(self, identity: int, section: Mapping) -> None:
@@ -95,8 +96,19 @@ class Sharing:
         """A file was opened."""
         self._opens[identity][file] = _Open(uses_of(access), shares)
 
-    def closed(self, identity: int, file: KernelObject) -> None:
-        """Its last handle is closed: its locks are gone."""
+    def dispose(self, identity: int, file: KernelObject, *, wanted: bool) -> None:
+        """The file is to go when nobody has it open any more, or is not."""
+        if wanted:
+            self._disposed.setdefault(identity, file)
+        else:
+            self._disposed.pop(identity, None)
+
+    def is_disposed(self, identity: int) -> bool:
+        """Whether it is to go."""
+        return identity in self._disposed
+
+    def closed(self, identity: int, file: KernelObject) -> KernelObject | None:
+        """The last handle of an open file is closed: its locks are gone. Who wanted the file to go, if it goes now."""
         opens, locks = self._opens.get(identity, {}), self._locks.get(identity, [])
         opens.pop(file, None)
         locks[:] = [lock for lock in locks if lock.owner is not file]
@@ -104,6 +116,7 @@ class Sharing:
             self._opens.pop(identity, None)
         if not locks:
             self._locks.pop(identity, None)
+        return None if opens else self._disposed.pop(identity, None)
 
     def is_open(self, identity: int) -> bool:
         """Whether somebody has it open."""

@@ -9,7 +9,7 @@ from re import IGNORECASE, compile as compile_pattern
 
 from machine.kernel.linux import LinuxError, Node
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
-from machine.kernel.nt.calls.files import place_of, volume_of
+from machine.kernel.nt.calls.files import check_disposed, place_of, volume_of
 from machine.kernel.nt.calls.mailslots import mailslot_information, set_mailslot
 from machine.kernel.nt.calls.pipes import local_pipe_information, pipe_information, set_pipe_information
 from machine.kernel.nt.changes import (
@@ -68,6 +68,7 @@ _TO_SET = {
 }  # fmt: skip; by class
 _UNIX_EPOCH = 116_444_736_000_000_000  # of 1970, in units of 100 ns since 1601
 _SYNCHRONOUS = 0x20
+_POSIX = 2  # FILE_DISPOSITION_POSIX_SEMANTICS
 _CLUSTER = 4096
 _FILE_SYSTEM = 8  # FILE_DEVICE_DISK_FILE_SYSTEM
 
@@ -119,7 +120,8 @@ def _information(thread: NtThread, opened: File, kind: int, rights: int) -> byte
     size, times = opened.size, _times(thread, spot)
     basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else NORMAL)
     links = 1 if spot.node is None or spot.is_directory else spot.node.status().links
-    standard = struct.pack("<QQIBB2x", _allocated(size), size, links, opened.deletes, opened.is_directory)
+    goes = isinstance(opened, DriveFile) and volume_of(thread).sharing.is_disposed(opened.identity)
+    standard = struct.pack("<QQIBB2x", _allocated(size), size, links, goes, opened.is_directory)
     internal = struct.pack("<Q", volume_of(thread).number_of(spot) if isinstance(opened, DriveFile) else 0)
     text = (spot.path if isinstance(opened, DriveFile) else _path_of(opened)).encode("utf-16-le", "surrogatepass")
     name = struct.pack("<I", len(text)) + text
@@ -185,7 +187,8 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
     elif kind == 14:
         opened.position, status = thread.word(buffer), STATUS_SUCCESS
     elif kind in (13, 64):
-        status = _dispose(thread, opened, thread.data(buffer, 1)[0] & 1)
+        wanted = thread.data(buffer, 1)[0]
+        status = _dispose(thread, opened, wanted & 1, at_once=kind == 64 and bool(wanted & _POSIX))
     elif kind in (19, 20):
         if kind == 20:
             opened.resize(thread.word(buffer))
@@ -237,7 +240,8 @@ def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
     return STATUS_SUCCESS
 
 
-def _dispose(thread: NtThread, opened: File, wanted: int) -> int:
+def _dispose(thread: NtThread, opened: File, wanted: int, *, at_once: bool) -> int:
+    """The file goes with its last handle, or its name with this one; or it stays."""
     if not thread.state.writable or (isinstance(opened, DriveFile) and opened.spot.node is None):
         return STATUS_ACCESS_DENIED
     if wanted and isinstance(opened, DriveFile) and opened.spot.is_read_only:
@@ -245,7 +249,9 @@ def _dispose(thread: NtThread, opened: File, wanted: int) -> int:
     if wanted and isinstance(opened, DriveFile) and opened.is_directory:
         for _ in volume_of(thread).entries(opened.spot):
             return 0xC000_0101  # STATUS_DIRECTORY_NOT_EMPTY
-    opened.deletes = bool(wanted)
+    if isinstance(opened, DriveFile):
+        opened.unlinks = at_once and bool(wanted)
+        volume_of(thread).sharing.dispose(opened.identity, opened, wanted=bool(wanted) and not at_once)
     return STATUS_SUCCESS
 
 
@@ -264,7 +270,11 @@ def _rename(thread: NtThread, opened: File, buffer: int) -> int:
         volume.unspelt(before, old.names[-1])
         volume.spelt(parent, names[-1])
     volume.changed(old, OLD_NAME)
-    opened.spot = volume.find(names)
+    found = volume.find(names)
+    files = [each for _, each in thread.state.handles.items() if isinstance(each, DriveFile)]
+    for each in (opened, *files):  # other handles of the file say its new name, too
+        if each.spot.names == old.names:
+            each.spot = found
     volume.changed(opened.spot, NEW_NAME)
     return STATUS_SUCCESS
 
@@ -328,6 +338,7 @@ def _found(thread: NtThread, attributes: int) -> Spot:
     spot = place_of(thread, attributes)
     if isinstance(spot, str) or not spot.exists:
         raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
+    check_disposed(thread, spot)
     return spot
 
 

@@ -25,6 +25,7 @@ from machine.kernel.nt.sharing import uses_of
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
+    STATUS_DELETE_PENDING,
     STATUS_END_OF_FILE,
     STATUS_FILE_IS_A_DIRECTORY,
     STATUS_INVALID_DEVICE_REQUEST,
@@ -133,6 +134,7 @@ def _open(thread: NtThread, handle: int, attributes: int, block: int, wanted: Wa
         if other is None:
             return STATUS_OBJECT_NAME_NOT_FOUND
         return give(thread, handle, block, other, wanted.access, attributes, _OPENED)
+    check_disposed(thread, spot)
     _check(thread, spot, wanted)
     existed, volume = spot.exists, volume_of(thread)
     if not existed:
@@ -160,6 +162,12 @@ def _open(thread: NtThread, handle: int, attributes: int, block: int, wanted: Wa
     sharing.opened(identity, made, access, wanted.share)
     thread.set_io_status(block, STATUS_SUCCESS, information)
     return STATUS_SUCCESS
+
+
+def check_disposed(thread: NtThread, spot: Spot) -> None:
+    """Raises NtError where a file is about to go: it cannot be opened any more."""
+    if spot.exists and volume_of(thread).sharing.is_disposed(spot.identity):
+        raise NtError(STATUS_DELETE_PENDING)
 
 
 def _check(thread: NtThread, spot: Spot, wanted: Wanted) -> None:
