@@ -47,6 +47,7 @@ class Value(msgspec.Struct):
         return 128 + 2 * len(self.name) + len(self.data)
 
 
+_SYSTEM, _CONTROL_SET = "\\registry\\machine\\system", "controlset001"
 MOST_LEVELS = 512  # of keys (Microsoft's "Registry Element Size Limits")
 
 
@@ -60,6 +61,7 @@ class Key(msgspec.Struct, eq=False):
     keys: dict[str, Key] = msgspec.field(default_factory=dict)
     parent: Key | None = None
     is_deleted: bool = False
+    is_volatile: bool = False
 
     @property
     def cost(self) -> int:
@@ -67,8 +69,11 @@ class Key(msgspec.Struct, eq=False):
         return 256 + 2 * len(self.name)
 
     def child(self, name: str) -> Key | None:
-        """The key of this name in it."""
-        return self.keys.get(name.lower())
+        """The key of this name in it. ControlSet001 is CurrentControlSet."""
+        folded = name.lower()
+        if folded == _CONTROL_SET and self.path.lower() == _SYSTEM:
+            folded = "currentcontrolset"
+        return self.keys.get(folded)
 
 
 CHANGES_NAME, CHANGES_VALUE = 1, 4  # REG_NOTIFY_CHANGE_NAME, REG_NOTIFY_CHANGE_LAST_SET
@@ -230,6 +235,7 @@ def seeded(build: int, most: int) -> Registry:
     control = "Machine\\System\\CurrentControlSet\\Control"
     made.seed(f"{control}\\ComputerName\\ActiveComputerName", ComputerName="HDS")
     made.seed(f"{control}\\ComputerName\\ComputerName", ComputerName="HDS")
+    made.seed(f"{control[:-8]}\\Services\\Tcpip\\Parameters", Hostname="HDS")
     made.seed(f"{control}\\Session Manager")
     made.seed(f"{control}\\Session Manager\\Environment", OS="Windows_NT", PROCESSOR_ARCHITECTURE="AMD64")
     made.seed(f"{control}\\TimeZoneInformation", Bias=0, StandardName="UTC", DaylightName="UTC", TimeZoneKeyName="UTC")

@@ -242,6 +242,12 @@ def close(thread: NtThread, handle: Handle) -> int:
     return STATUS_SUCCESS
 
 
+def _check_offset(opened: File, place: int) -> None:
+    """Raises NtError for a file without a position of its own, where a call does not say at which offset."""
+    if isinstance(opened, DriveFile) and opened.is_asynchronous and not opened.is_append and not place:
+        raise NtError(STATUS_INVALID_PARAMETER)
+
+
 def _offset(thread: NtThread, place: int) -> int | None:
     """A byte offset; None for where the last call ended, and for none."""
     if not place:
@@ -259,6 +265,7 @@ def write_file(
     opened = thread.state.handles.of(file, File)
     if not thread.state.handles.rights_of(file) & (FILE_WRITE_DATA | FILE_APPEND_DATA):
         return STATUS_ACCESS_DENIED
+    _check_offset(opened, offset_at)
     data = thread.data(buffer, min(length, _LARGEST_TRANSFER))
     if isinstance(opened, PipeEnd):
         return write_pipe(thread, opened, Told(block, event, routine, context), data)
@@ -275,6 +282,7 @@ def read_file(
 ) -> Result:  # fmt: skip
     """From a file, or standard input, or a pipe."""
     opened = thread.state.handles.of(file, File, FILE_READ_DATA)
+    _check_offset(opened, offset_at)
     offset, told = (
         _offset(thread, offset_at) if isinstance(opened, DriveFile) else None,
         Told(block, event, routine, context),

@@ -28,6 +28,7 @@ from machine.kernel.nt.status import (
     STATUS_ACCESS_VIOLATION,
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PAGE_PROTECTION,
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED,
     STATUS_PARTIAL_COPY,
@@ -37,6 +38,7 @@ from machine.kernel.nt.status import (
 from machine.memory import PAGE, page_ceil, page_floor
 
 _DECOMMIT, _RELEASE, _RESET, _TOP_DOWN, _WRITE_WATCH = 0x4000, 0x8000, 0x8_0000, 0x10_0000, 0x20_0000
+_OF_VIEWS = (0x08, 0x80)  # PAGE_WRITECOPY, PAGE_EXECUTE_WRITECOPY
 _FORGET = 1  # WRITE_WATCH_FLAG_RESET
 _MOST_PARAMETERS = 16  # of one call
 _ADDRESS_REQUIREMENTS, _HINTS = 1, (2, 5)  # MemExtendedParameterAddressRequirements; NUMA node, attribute flags
@@ -84,6 +86,8 @@ def _allocate(thread: NtThread, process: int, base_at: int, size_at: int, kind: 
     thread.check_process(process, PROCESS_VM_OPERATION)
     if not 0 < size < KERNEL_HALF or base >= KERNEL_HALF or not kind & (MEM_COMMIT | MEM_RESERVE | _RESET):
         return STATUS_INVALID_PARAMETER
+    if protect & 0xFF in _OF_VIEWS:
+        return STATUS_INVALID_PAGE_PROTECTION
     space = thread.state.space
     if kind & _RESET:
         start, end = page_floor(base), page_ceil(base + size)

@@ -24,6 +24,7 @@ from machine.kernel.nt.status import (
     STATUS_BUFFER_OVERFLOW,
     STATUS_BUFFER_TOO_SMALL,
     STATUS_CANNOT_DELETE,
+    STATUS_CHILD_MUST_BE_VOLATILE,
     STATUS_INVALID_PARAMETER,
     STATUS_KEY_DELETED,
     STATUS_NO_MORE_ENTRIES,
@@ -36,6 +37,7 @@ from machine.kernel.nt.status import (
 from machine.kernel.outcomes import Result, Wait
 
 _CREATED, _OPENED = 1, 2
+_VOLATILE = 1  # REG_OPTION_VOLATILE
 _NAME = 3  # KeyNameInformation
 _VERSION = "currentversion"  # 6.3 on Windows 10, too: but Wine's loader takes the version of the system from there
 _LARGEST_VALUE = 1 << 20
@@ -79,12 +81,17 @@ def create_key(
 ) -> int:  # fmt: skip
     """A key, which is made if it is not there; its parent has to be."""
     start, parts = _start(thread, attributes)
-    if thread.state.registry.find(start, parts[:-1]) is None:
+    parent = thread.state.registry.find(start, parts[:-1])
+    if parent is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
-    if parts and thread.state.registry.find(start, parts) is None and thread.word(attributes + 8):
-        _key(thread, thread.word(attributes + 8), KEY_CREATE_SUB_KEY)
+    if parts and thread.state.registry.find(start, parts) is None:
+        if thread.word(attributes + 8):
+            _key(thread, thread.word(attributes + 8), KEY_CREATE_SUB_KEY)
+        if parent.is_volatile and not options & _VOLATILE:
+            return STATUS_CHILD_MUST_BE_VOLATILE
     key, made = thread.state.registry.create(start, parts, system_time_of(thread))
     if made:
+        key.is_volatile = bool(options & _VOLATILE)
         thread.state.registry.changed(key.parent or key, CHANGES_NAME)
     thread.open(handle, KeyObject(key, name=key.path), access, attributes)
     thread.put_half(disposition, _CREATED if made else _OPENED)

@@ -38,6 +38,7 @@ from machine.kernel.outcomes import Enter, Result
 from machine.schedule import Suspension, Thread, TooManyThreads
 
 _SUSPENDED = 1
+_AFFINITY, _PROCESSORS = 4, 1  # ThreadAffinityMask, and the mask of all
 _STILL_ACTIVE = 0x103
 _INCREMENTS = (0, 1, 2, 15, 16)  # of a priority, up and down: the last two are idle and time critical
 _MOST_SUSPENSIONS = 127
@@ -218,6 +219,8 @@ def set_thread_information(thread: NtThread, handle: Handle, kind: UInt, buffer:
         if abs(wanted) not in _INCREMENTS:
             return STATUS_INVALID_PARAMETER
         target.priority = max(-15, min(15, wanted))
+    elif kind == _AFFINITY and thread.word(buffer) != _PROCESSORS:
+        return STATUS_INVALID_PARAMETER
     elif kind == 38:
         target.description = thread.text(buffer).encode("utf-16-le", "surrogatepass")
     return STATUS_SUCCESS
