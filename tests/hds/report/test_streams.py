@@ -151,7 +151,7 @@ def unread() -> Iterator[TextIO]:
         os.close(reader)
 
 
-ENDLESS = "again: mov eax, 1\nmov edi, 1\nlea rsi, [rip]\nmov edx, 0x1000\nsyscall\njmp again"
+ENDLESS = "again: mov eax, 1\nmov edi, 1\nlea rsi, [rip]\nmov edx, 0x800\nsyscall\njmp again"
 
 
 @pytest.mark.lasting
