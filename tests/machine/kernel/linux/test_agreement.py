@@ -37,6 +37,7 @@ OTHER_CALLS = {
     "sh -c 'x=$(echo sub; exit 4); echo $x $?'": _CHILD_ENDS,
     "sh -c 'f() { local x=$1; [ $x -le 1 ] && echo 1 && return; echo $((x * $(f $((x - 1))))); }; f 5'": _CHILD_ENDS,
     "sh script.sh one two": _CHILD_ENDS,
+    "sh -c '(exit 3) & wait $!; echo $?'": "SIGCHLD comes before the wait, or in it: natively that is a matter of time",
 }
 SCRIPT = """\
 while read word; do case $word in b*) echo "$1 $word";; *) break;; esac; done <fruit
