@@ -158,6 +158,9 @@ class MessageChannel(msgspec.Struct):
 
     def hold_all(self, texts: list[bytes]) -> None:
         """As `hold` for each; where delivery raises, the messages behind are the next one's."""
+        if not texts:
+            self._deliver_passed()
+            return
         totals = [0, *itertools.accumulate(map(len, texts))]
         start = 0
         while start < len(texts):

@@ -88,7 +88,7 @@ class Recording(msgspec.Struct, frozen=True):
             session.machine.messages.catch_up()  # with what was said before
             session.report(self.record(session, trigger))
 
-        return CallAction(report)
+        return CallAction(report, looks_on=True)
 
     def record(self, session: Session, trigger: Trigger) -> Triggered:
         """The trigger as it is now."""

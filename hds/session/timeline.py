@@ -354,7 +354,7 @@ class Timeline:
 
     def action(self) -> CallAction:
         """The first action of each event: searches hear of it."""
-        return CallAction(self._heard)
+        return CallAction(self._heard, looks_on=True)
 
     def _heard(self, trigger: Trigger) -> None:
         request = self._request

@@ -144,8 +144,8 @@ class Calls:
 
     def follow(self) -> None:
         """Create the events."""
-        register(self._session, "!syscall", CallAction(self._enter))
-        register(self._session, "!sysret", CallAction(self._return))
+        register(self._session, "!syscall", CallAction(self._enter, looks_on=True))
+        register(self._session, "!sysret", CallAction(self._return, looks_on=True))
         self._session.machine.watcher = self._hear
         for process in self._session.machine.processes:
             for thread in process.threads:

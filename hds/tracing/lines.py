@@ -129,7 +129,7 @@ class Lines:
 
 
 def _listed(shown: list[str | None]) -> str:
-    return ", ".join(part for part in shown if part is not None)
+    return ", ".join([part for part in shown if part is not None])
 
 
 def _rest(call: Call) -> str:

@@ -75,8 +75,10 @@ class Linux(_Declared):
 
     def is_filled(self, parameter: Parameter, view: View) -> bool:
         """As `System`."""
+        if not parameter.is_filled:
+            return False
         rule = self._filled_by.get(parameter.type)
-        return parameter.is_filled and (rule is None or rule(view))
+        return rule is None or rule(view)
 
     def failed(self, result: int) -> str | None:
         """As `System`."""
@@ -129,8 +131,9 @@ def unknown_call(number: int) -> str:
 def arguments(system: System, prototype: Prototype, view: View, rows: Iterable[int]) -> list[str | None]:
     """These arguments of a call, by their places, as texts; None for what is not shown."""
     found: list[str | None] = []
+    types, parameters, words = system.types, prototype.parameters, view.words
     for at in rows:
-        parameter = prototype.parameters[at]
+        parameter = parameters[at]
         kind = "ptr" if parameter.is_output and view.failed else parameter.type
-        found.append(system.types[kind](view, view.words[at], parameter.table))
+        found.append(types[kind](view, words[at], parameter.table))
     return found

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from vm import late_pattern
+
 LONGEST_TEXT = 32  # bytes of a text that are shown, unless `-s` says otherwise
 MOST_ITEMS = 32  # of an array
 LONGEST_PATH = 4096
@@ -113,10 +115,7 @@ def octal(mode: int) -> str:
 def quoted(data: bytes, longest: int, *, is_whole: bool = True, all_in_hexadecimal: bool = False) -> str:
     """Bytes as a text of C, cut; nothing in it is obeyed by a terminal."""
     shown = data[:longest]
-    if all_in_hexadecimal:
-        text = "".join(f"\\x{byte:02x}" for byte in shown)
-    else:
-        text = "".join(_escaped(byte, shown[index + 1 : index + 2]) for index, byte in enumerate(shown))
+    text = "".join(f"\\x{byte:02x}" for byte in shown) if all_in_hexadecimal else _IN_TEXTS(shown)
     return f'"{text}"' + ("" if is_whole and len(data) <= longest else "...")
 
 
@@ -125,16 +124,26 @@ def with_path(shown: str, path: bytes | None) -> str:
     if path is None:
         return shown
     left = path.removesuffix(_DELETED)
-    escaped = (_escaped(byte, left[at + 1 : at + 2], b"<>") for at, byte in enumerate(left))
-    return f"{shown}<{''.join(escaped)}>{'' if left == path else '(deleted)'}"
+    return f"{shown}<{_IN_PATHS(left)}>{'' if left == path else '(deleted)'}"
 
 
-def _escaped(byte: int, following: bytes, besides: bytes = b"") -> str:
-    if byte in _ESCAPES:
-        return _ESCAPES[byte]
-    if 0x20 <= byte < 0x7F and byte not in besides:
-        return chr(byte)
-    return f"\\{byte:03o}" if following.isdigit() and following < b"8" else f"\\{byte:o}"
+class _Escaping:
+    """Bytes as characters that print; those without a short escape are octal, with three digits before another one."""
+
+    _LONG = 0x100  # is added to a byte that needs three digits
+
+    def __init__(self, besides: str = "") -> None:
+        octal = [at for at in range(0x100) if at not in _ESCAPES and not (0x20 <= at < 0x7F and chr(at) not in besides)]
+        self._table = _ESCAPES | {at: f"\\{at:o}" for at in octal}
+        self._table |= {self._LONG + at: f"\\{at:03o}" for at in octal}
+        self._before_digit = late_pattern(f"[{''.join(map(chr, octal))}](?=[0-7])")
+
+    def __call__(self, data: bytes) -> str:
+        text = self._before_digit.sub(lambda found: chr(ord(found[0]) + self._LONG), data.decode("latin-1"))
+        return text.translate(self._table)
+
+
+_IN_TEXTS, _IN_PATHS = _Escaping(), _Escaping("<>")
 
 
 def flags(names: Mapping[int, str], word: int, unknown: str = "") -> str:

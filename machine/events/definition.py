@@ -51,10 +51,12 @@ class CodeAction(msgspec.Struct, frozen=True):
 class CallAction(msgspec.Struct, frozen=True, eq=False):
     """Call a function of the host's while the trigger holds the guest; what it raises ends the run and is raised there.
 
-    With cores in parallel it is called in the thread of its core, by one core at a time.
+    With cores in parallel it is called in the thread of its core, by one core at a time. One that `looks_on` writes
+    nothing of the guest or the trigger: there is less to do around it.
     """
 
     function: Callable[[Trigger], None]
+    looks_on: bool = False
     kind = ActionKind.CALL
 
 

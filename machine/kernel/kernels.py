@@ -40,8 +40,12 @@ class Kernels:
 
     def known_call_name(self, number: int) -> str | None:
         """The same; None where no kernel knows it."""
-        names = (getattr(kernel, "call_name", lambda number: None)(number) for kernel in self._made.values())
-        return next((str(name) for name in names if name), None)
+        for kernel in self._made.values():
+            named: Callable[[int], str | None] | None = getattr(kernel, "call_name", None)
+            name = named and named(number)
+            if name:
+                return name
+        return None
 
     def thread_name(self, thread: Thread) -> str:
         """What a thread is called: what its kernel says, else as its process."""

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from machine.events import BlockKind, block_of
+from machine.events import BlockKind, CallAction, block_of
 from machine.kernel import Kernel
 from machine.native.handling import Handling
 from machine.native.protocol import CONDITION
@@ -59,6 +59,10 @@ class Callbacks:
 
     def _act_in_python(self, handling: Handling, index: int) -> None:
         action = handling.action(index)
+        if isinstance(action, CallAction) and action.looks_on:
+            self._counts["action: call"] += 1
+            handling.look_on(action.function)
+            return
         self._count(f"action: {action.kind.name.lower()}")
         with handling.python() as trigger:
             self._carrier.dispatcher.act(action, trigger)

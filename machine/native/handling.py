@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from machine.events import Action, CodeAction, Event, ScriptAction, Trigger, block_of
@@ -31,6 +31,7 @@ from vm.native import (
 
 _NEVER = ctypes.c_uint64(0)  # a cell that stays 0
 _REGISTERS = GENERAL_REGISTERS | 1 << RIP
+_CONTEXT, _POINTER, _BUFFER = (PSEUDO_INDEX[name] for name in ("context", "ip", "buffer"))
 
 
 class TriggerHost(GuestHost):
@@ -190,14 +191,26 @@ class Handling:
             self.cells.direct.short = int(trigger.short_circuit)
             self._trigger = None
 
+    def look_on(self, function: Callable[[Trigger], None]) -> None:
+        """Show a function that writes nothing the trigger under way, between two actions."""
+        self.cells.pour()
+        try:
+            function(self._trigger_under_way())
+        except BaseException:
+            self.take_part()  # the run ends here
+            raise
+        cpu = self.cells.process.cpu
+        cpu.registers.forget()
+        if cpu.stop_requested:
+            self.take_part()
+
     def take_part(self) -> None:
         """Let the hook know that more than registers may have changed."""
         self._hook.python = 1
 
     def _trigger_under_way(self) -> Trigger:
         process, pseudo = self.cells.process, self.cells.direct.pseudo
-        context, pointer, buffer = (pseudo[PSEUDO_INDEX[name]] for name in ("context", "ip", "buffer"))
-        stage = Stage.POST if self._hook.stage else Stage.PRE
+        stage, short = Stage.POST if self._hook.stage else Stage.PRE, bool(self.cells.direct.short)
         return Trigger(
-            self.event, process, process.core, stage, context, pointer, bool(self.cells.direct.short), buffer
+            self.event, process, process.core, stage, pseudo[_CONTEXT], pseudo[_POINTER], short, pseudo[_BUFFER]
         )

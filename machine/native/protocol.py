@@ -239,7 +239,7 @@ def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Val
     e.use("block", _BLOCK, block, identity, index, buffer, number(GUEST_REGS), context)
     e.jump(after)
     e.block = python
-    e.ask_python("act", _ACT, identity, index)
+    e.ask_beside("act", _ACT, identity, index)
     e.jump(after)
     e.block = after
     _leave_if_over(e)

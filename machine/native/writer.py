@@ -88,6 +88,10 @@ class HookWriter(Emitter):
     def ask_python(self, name: str, signature: Signature, *arguments: Value) -> Value:
         """The same where Python may look at the registers and write them."""
         self.set_own("python", number(1))
+        return self.ask_beside(name, signature, *arguments)
+
+    def ask_beside(self, name: str, signature: Signature, *arguments: Value) -> Value:
+        """The same where Python itself says if it takes part in the trigger (`Handling.take_part`)."""
         with self.if_copied():
             self.transfer("write_batch", len(GENERAL))
         answer = self.ask(name, signature, *arguments)

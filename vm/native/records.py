@@ -183,6 +183,8 @@ class MessageRing:
 
     def take(self) -> list[bytes]:
         """The message of every record, in order; the records are forgotten."""
+        if not self._header.used and not self._undelivered:
+            return []
         messages = [*self._undelivered, *self._read()]
         self._undelivered.clear()
         return messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from hds.tracing.linux.structures import file_mode, open_flags, signal_name
@@ -22,6 +23,7 @@ from machine.kernel.linux import constants
 TYPES: dict[str, Decoder] = {}
 LOW = 0xFFFF_FFFF
 _AT_FDCWD = -100
+_KEPT = 1024  # values of flags that are known as texts
 _AnyDecoder = TypeVar("_AnyDecoder", bound=Decoder)
 _Show = TypeVar("_Show", bound=Callable[[View, int], "str | None"])
 
@@ -133,6 +135,11 @@ def _dirfd(view: View, word: int) -> str:
 
 @typed("flags")
 def _flags(view: View, word: int, table: str) -> str:
+    return _shown_flags(word, table)
+
+
+@lru_cache(_KEPT)
+def _shown_flags(word: int, table: str) -> str:
     rule = _FLAG_RULES.get(table)
     return flags(constants(table), word & LOW, remark(table)) if rule is None else rule(word)
 
@@ -146,6 +153,7 @@ def _enum(view: View, word: int, table: str) -> str:
     return named(names, word, remark(table))
 
 
+@cache
 def remark(table: str) -> str:
     """What is said beside a value of this table that has no name: CLOCK_???."""
     names = list(constants(table).values())

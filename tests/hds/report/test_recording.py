@@ -56,6 +56,39 @@ def test_registers_are_those_before_the_actions(engine: Engine) -> None:
     assert [(trigger.registers or {})["rsi"] for trigger in found] == [2, 7, 7]
 
 
+@pytest.mark.parametrize("event", ["!syscall", "!sysret", "!epthook 400010", "!cpuid"])
+@pytest.mark.parametrize("ending", ["stop", "error"])
+def test_a_run_that_ends_at_a_record_stands_at_the_same_place_on_both_engines(event: str, ending: str) -> None:
+    def ended(carrier: str) -> tuple[object, ...]:
+        made, _ = session(
+            LOOP.replace("dec rbx", "push rbx; xor eax, eax; cpuid; pop rbx; dec rbx"), kernel="linux",
+            engine=make_engine(carrier), record="registers",
+        )  # fmt: skip
+        heard: list[Record] = []
+
+        class Ending:
+            def report(self, record: Record, /) -> None:
+                if isinstance(record, Triggered):
+                    heard.append(record)
+                    if len(heard) == 2 and ending == "error":
+                        raise OSError
+                    if len(heard) == 2:
+                        made.machine.stop()
+
+        made.reporter = Ending()
+        made.execute(event + " script { @r12 = @r12 + 1; @rflags = @rflags | 1; }")
+        process = made.machine.processes[0]
+        try:
+            cause: object = made.run().cause
+        except OSError:
+            cause = "error"
+        left = cause, process.cpu.registers.user_values(), made.machine.executed
+        made.reporter = Heard()
+        return *left, made.run().cause, made.machine.executed, process.cpu.registers.user_values(), heard
+
+    assert ended("native") == ended("reference")
+
+
 @pytest.mark.parametrize("carrier", ["reference", "native"])
 @pytest.mark.parametrize("kernel", ["linux", "nt"])
 def test_arguments_are_where_the_kernel_takes_them(kernel: str, carrier: str) -> None:

@@ -80,6 +80,21 @@ def test_triggers_do_without_python(commands: str) -> None:
     assert len(frames) < 1000  # of the run, not of its triggers
 
 
+@pytest.mark.parametrize("event", ["!syscall", "!sysret", "!epthook 400000"])
+def test_a_trigger_that_is_only_recorded_ends_in_machine_code(event: str) -> None:
+    result = Session(ENDLESS, kind="asm", kernel="bare", engine=make_engine("native"), record="triggers")
+    result.execute(event + " script { .n++; }")
+    result.run(max_instructions=30)  # whatever is learned at first
+    frames: list[str] = []
+    sys.setprofile(lambda frame, _, __: frames.append(frame.f_code.co_name))
+    try:
+        result.run(max_instructions=3000)
+    finally:
+        sys.setprofile(None)
+    assert frames.count("look_on") > 500
+    assert frames.count("moved") < 10
+
+
 # Processor time is compared, which a busy machine does not lengthen as it does real time.
 @pytest.mark.lasting
 @pytest.mark.parametrize("commands", [COUNTER, SLOW])
