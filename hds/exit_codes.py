@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     USAGE = 2, "the command line is wrong; for diff: a run cannot be read or made"
     NO_INPUT = 3, "a file cannot be read or written: a script, the guest program, an input, an output; or no cluster"
     RUNTIME = 4, "a script stopped with a run-time error (eval), or any did (run --fail-on-script-errors)"
-    GUEST = 5, "the guest program cannot be loaded, or it crashed"
+    GUEST = 5, "the guest program cannot be loaded, or it crashed: an exception that nobody handled ended it"
     LIMIT = 6, "a limit was reached: instructions, time or memory of the run, or memory of the host"
     BREAK = 7, "an event asked for a break and --on-break is fail"
     OUTPUT = 8, "everything else went well, but an output source or the log did not take all that was sent to it"

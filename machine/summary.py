@@ -47,7 +47,8 @@ class ProcessEnd(msgspec.Struct, frozen=True):
     """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
 
     `crash_code` is the exit code that a real system gives a user program that ends by such a fault. `is_child` says
-    whether another process has made it; `unhandled` is the exception for which a Windows program has ended.
+    whether another process has made it; `unhandled` is the exception for which a Windows program has ended,
+    `not_loaded` why its loader has ended it, `exit_name` what its system says of the exit code.
     """
 
     process_id: int
@@ -58,15 +59,18 @@ class ProcessEnd(msgspec.Struct, frozen=True):
     crash_code: int | None = None
     is_child: bool = False
     unhandled: Unhandled | None = None
+    not_loaded: str = ""
+    exit_name: str = ""
 
     @classmethod
     def of(cls, process: Process) -> ProcessEnd:
         """How this process ended."""
         cause = StopCause.EXIT if process.ended is None else CAUSES[process.ended.kind]
         is_child = process.loaded is not None
+        code = process.crash_code if process.exit_code is None else process.exit_code
         return cls(
             process.pid, process.name, cause, process.exit_code, process.ended, process.crash_code, is_child,
-            process.unhandled,
+            process.unhandled, process.not_loaded, "" if code is None else process.name_exit(code),
         )  # fmt: skip
 
     @property
@@ -79,11 +83,12 @@ class ProcessEnd(msgspec.Struct, frozen=True):
         what = self.unhandled
         if self.reason is None or what is not None:
             text = f"{self.name} exited with code {self.crash_code if self.exit_code is None else self.exit_code}"
+            text += f" ({self.exit_name})" if self.exit_name else ""
             if what is None:
-                return text
+                return f"{text}: {self.not_loaded}" if self.not_loaded else text
             place = f"{what.address:#x}" + (f" ({symbol})" if symbol else "")
             why = what.why or self._access
-            return f"{text}: exception {what.code:x} at {place} in thread {what.tid:x}{f': {why}' if why else ''}"
+            return f"{text}: exception at {place} in thread {what.tid:x}{f': {why}' if why else ''}"
         place = f"{self.name} at {self.reason.rip:#x}" + (f" ({symbol})" if symbol else "")
         if self.reason.kind is StopKind.FAULT:
             assert self.reason.vector is not None

@@ -142,9 +142,14 @@ and else with readline.
 _FAILURES = """\
 When standard output is closed, full or its reader goes away, the subcommand ends there; `run` ends the guest, too. A
 reader that takes nothing for the seconds of `--timeout` ends `run` and `console` with exit code 6. A
-standard error that cannot be written stops nothing. With `--guest-exit-code` the code is the guest's own, where hds
-would say 0; and where it crashes the one that its system gives it, 128 + the signal or the NTSTATUS (a shell sees
-the lowest eight bits, and 1 where these are all 0 and the code is not).
+standard error that cannot be written stops nothing.
+
+A guest has crashed where an exception has ended it that nobody handled: one of the processor, for which Linux kills
+by a signal; of Windows programs also one that they raise themselves, and a fast fail. Every other end is none: an
+exit with any code or NTSTATUS, a signal that somebody sends (`kill`, `abort()`, a timer). A Windows program whose
+DLLs are missing is not loaded. With `--guest-exit-code` the code is the guest's own, where hds would say 0; and where
+it crashes or is not loaded the one that its system gives it, 128 + the signal or the NTSTATUS (a shell sees the
+lowest eight bits, and 1 where these are all 0 and the code is not).
 
 ## Failures in JSON
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from hds.session.snapshots import launch as launch
     from hds.session.summary import (
         failure_of as failure_of,
-        guest_exit_code as guest_exit_code,
         statistics as statistics,
         stopped_early as stopped_early,
         summarize as summarize,
@@ -58,7 +57,7 @@ else:
             "session": "PROMPT Session",
             "snapshots": "launch",
             "timeline": "Timeline",
-            "summary": "failure_of guest_exit_code statistics stopped_early summarize why_stopped",
+            "summary": "failure_of statistics stopped_early summarize why_stopped",
             "symbols": "announce_symbols",
             "tables": "MissingExtra",
         },

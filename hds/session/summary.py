@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from machine import ProcessEnd
     from machine.events import Event
 
+_CRASHES = (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED)
+_DOCTOR = "`hds doctor --root DIR PROGRAM` says what the folder lacks"
+
 
 def summarize(session: Session, *, interrupted: FailureKind | None = None) -> Summary:
     """What the session came to; numbers of events are those of the whole session.
@@ -148,7 +151,7 @@ def failure_of(
 ) -> Failure | None:
     """What the run says to the shell: the first row that applies."""
     cause = session.totals.last.cause if session.totals.last is not None else StopCause.NOTHING_LOADED
-    why = summary.stopped
+    why, end = summary.stopped, session.totals.last and session.totals.last.last
     stopped_early = summary.script_errors + summary.code_errors
     refused = plural(summary.refused_commands, "refused command")
     errors = f"{plural(summary.script_errors, 'script error')}, {plural(summary.code_errors, 'code error')}"
@@ -156,7 +159,11 @@ def failure_of(
     rows = (
         (interrupted is not None, Failure(interrupted or FailureKind.INTERRUPTED, why)),
         (summary.refused_commands > 0, Failure(FailureKind.COMMAND, refused, code=Code.REFUSED)),
-        (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), Failure(FailureKind.CRASH, why)),
+        (cause is StopCause.EXIT and bool(end and end.not_loaded), Failure(FailureKind.LOAD, why, _DOCTOR)),
+        (
+            cause in _CRASHES or (cause is StopCause.EXIT and bool(end and end.unhandled)),
+            Failure(FailureKind.CRASH, why),
+        ),
         (cause is StopCause.PAGING, Failure(FailureKind.PAGING, why, "an event with short-circuiting skips the write")),
         (cause is StopCause.DEADLOCK, Failure(FailureKind.DEADLOCK, why)),
         (cause is StopCause.BUDGET, Failure(FailureKind.INSTRUCTIONS, why, "--max-instructions raises the limit")),

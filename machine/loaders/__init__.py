@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Module as Module,
         WindowsPlan as WindowsPlan,
         ntdll_of as ntdll_of,
+        plan_of as plan_of,
         plan_without_program as plan_without_program,
         system_files as system_files,
     )
@@ -67,7 +68,7 @@ else:
         {
             "image": "Image LoadError Placement UnreadableFile",
             "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
-            "modules": "Module WindowsPlan ntdll_of plan_without_program system_files",
+            "modules": "Module WindowsPlan ntdll_of plan_of plan_without_program system_files",
             "pe_file": "PeFile",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",

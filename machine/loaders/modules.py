@@ -7,7 +7,6 @@ they are mapped. A base is the preferred one where it is free, else the next one
 from __future__ import annotations
 
 import os
-import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +19,8 @@ import msgspec
 from machine.loaders.api_sets import host_of, hosts_of, is_api_set, section_of
 from machine.loaders.image import LoadError, Placement, UnreadableFile
 from machine.loaders.pe_exports import Export, exports_of, symbols_of as exported_symbols
-from machine.loaders.pe_file import DELAY_IMPORTS, IMPORTS, PeFile
+from machine.loaders.pe_file import PeFile
+from machine.loaders.pe_imports import imports_of, loaded_with
 from machine.loaders.pe_symbols import symbols_of
 from machine.loaders.symbols import Symbol, module_name
 from vm import FileRefused, read_file
@@ -33,9 +33,9 @@ SYSTEM_FOLDER = "C:\\windows\\system32"
 PROGRAM_FOLDER = "prog"  # of a program that does not lie in the folder
 _TOP, _LOWEST, _UNIT = 0x7FF8_0000_0000, 0x1_0000, 0x1_0000
 _MOST_MODULES = 1024  # of a plan
-_MOST_IMPORTS = 4096  # descriptors of one file
 _MOST_IMPORTERS = 16  # of a DLL that is missing
 _MOST_BELOW = 10_000  # names below a program's folder that are looked at
+_MOST_WANTED = 1 << 18  # functions that are looked for to find those that are missing
 _DEEPEST_FORWARDER = 16
 
 
@@ -60,6 +60,14 @@ class Module(msgspec.Struct, frozen=True, eq=False, dict=True):
         return self.base + export
 
 
+class Unmet(msgspec.Struct, frozen=True):
+    """What a module is not loaded without, and the folder does not have: a DLL, or an export of one (else empty)."""
+
+    importer: str
+    dll: str
+    export: str = ""
+
+
 class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
     """The modules of a program by name, ntdll among them; `api_sets` is the map of API sets as the guest is to see it.
 
@@ -82,6 +90,28 @@ class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
     def missing(self) -> Mapping[str, Sequence[str]]:
         """By name, sorted."""
         return {name: tuple(by) for name, by in sorted(self._growth.missing.items())}
+
+    @cached_property
+    def unmet(self) -> Sequence[Unmet]:
+        """What the loader is not going to find of what the program and the DLLs that are loaded with it import."""
+        found: dict[Unmet, None] = {}
+        waiting, seen, left = deque([self.program]), {self.program}, _MOST_WANTED
+        while waiting:
+            importer = waiting.popleft()
+            with suppress(LoadError):
+                for name, wanted in loaded_with(importer.file):
+                    module = self.modules.get(self._growth.file_of(name))
+                    if module is None:
+                        found[Unmet(importer.name, name)] = None
+                        continue
+                    for each in islice(wanted, left):
+                        left -= 1
+                        if each not in module.exports:
+                            found[Unmet(importer.name, name, each)] = None
+                    if module not in seen:
+                        seen.add(module)
+                        waiting.append(module)
+        return tuple(found)
 
     @property
     def ntdll(self) -> Module:
@@ -249,6 +279,15 @@ def plan_without_program(root: Path, limits: Limits) -> WindowsPlan:
     return plan(folder.read(NTDLL), Placement(limits=limits, root=root))
 
 
+def plan_of(path: Path, root: Path, limits: Limits) -> WindowsPlan:
+    """The plan of a program, or of a DLL as if it were one. Raises LoadError."""
+    try:
+        file = PeFile(read_file(path, limits, "max_file_bytes"))
+    except FileRefused as error:
+        raise UnreadableFile(str(error), error.hint or "") from None
+    return plan(file, Placement(limits=limits, root=root, path=path))
+
+
 def _real(path: Path) -> Path:
     """Where a path leads; a circle of links stays one, of which Path.resolve makes an error."""
     return Path(os.path.realpath(path))
@@ -341,22 +380,6 @@ class _Bases:
     def _is_free(self, base: int, size: int) -> bool:
         end = base + size
         return base >= _LOWEST and end <= _TOP - (1 << 32) and all(end <= a or base >= b for a, b in self._taken)
-
-
-def imports_of(file: PeFile) -> list[str]:
-    """The DLLs that a file imports from, also when it first needs them, in small letters. Raises LoadError."""
-    found: list[str] = []
-    for index, size, name_at in ((IMPORTS, 20, 12), (DELAY_IMPORTS, 32, 4)):
-        place, _ = file.directory(index)
-        for number in range(_MOST_IMPORTS if place else 0):
-            row = file.read(place + number * size, size)
-            if len(row) < size or not any(row):
-                break
-            (name,) = struct.unpack_from("<I", row, name_at)
-            if not name:
-                break
-            found.append(file.text(name).lower())
-    return found
 
 
 def _child(folder: Path, name: str) -> Path | None:

@@ -198,6 +198,8 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     exit_code: int | None = None
     ended: StopReason | None = None
     unhandled: Unhandled | None = None  # why it has exited
+    not_loaded: str = ""  # why its loader has ended it
+    name_exit: Callable[[int], str] = lambda code: ""  # what its system has to say of an exit code
     crash_code: int | None = None  # the exit code that a real system gives a program that ended so
     killed_by: int = 0  # the signal of Linux that has ended it, if it was no exception of its own
     threads: list[Thread] = msgspec.field(default_factory=list)

@@ -1,6 +1,6 @@
 """`hds doctor --root DIR [PROGRAM]`: what a folder laid out like C: lacks, and what becomes of its ntdll's calls.
 
-Nothing is executed. Files of a program's closure are the DLLs that it imports, directly or not.
+Nothing is executed. Files of a program's closure are the DLLs that it imports, directly or not; it may be a DLL itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", required=True, metavar="DIR", help="a folder laid out like C:, as in `hds run --root`"
     )
-    parser.add_argument("program", nargs="?", metavar="PROGRAM", help="a Windows program: are its DLLs in the folder?")
+    parser.add_argument(
+        "program", nargs="?", metavar="PROGRAM", help="a Windows program or DLL: is in the folder what it imports?"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one object a line")
     add_drives(parser)
     add_limits(parser)
@@ -52,7 +54,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 def run(options: Options) -> ExitCode:
-    """Say what the folder is good for; FAILED where files are missing."""
+    """Say what the folder is good for; FAILED where files, or exports, are missing."""
     from machine.kernel import DEFAULT_BUILD
     from machine.kernel.nt import nt_calls
     from machine.loaders import LoadError, ntdll_of
@@ -61,7 +63,7 @@ def run(options: Options) -> ExitCode:
     try:
         ntdll = ntdll_of(root, limits)
         calls = () if ntdll is None else tuple(nt_calls(DEFAULT_BUILD.number, ntdll))
-        files = {row.name: row for row in _files(options, root)}
+        files = {(row.name, row.export): row for row in _files(options, root)}
     except LoadError as error:
         _refuse(error)
     rows = list(files.values())
@@ -78,37 +80,44 @@ def _refuse(error: LoadError) -> NoReturn:
 
 
 class _File(msgspec.Struct, frozen=True):
-    """A file, the guest's path of it or that it is missing, and then the modules of the program that import it."""
+    """A file, the guest's path of it or that it is missing, and then the modules of the program that import it.
+
+    `export` is one that such a module wants, and the file does not have.
+    """
 
     name: str
     here: str
     importers: tuple[str, ...] = ()
+    export: str = ""
 
 
 def _files(options: Options, root: Path) -> Iterator[_File]:
     """What every program needs, and what this one imports."""
     from pathlib import Path
 
-    from machine.loaders import LoadError, Placement, ntdll_of, read_image, system_files
+    from machine.loaders import ntdll_of, plan_of, system_files
 
     limits = options.reading.limits
     for name, path in system_files(root, limits).items():
         yield _File(name, path or MISSING)
     if options.program is None or ntdll_of(root, limits) is None:
         return
-    program = Path(options.reading.locate(options.program))
-    plan = read_image(program, None, Placement(limits=limits, root=root, path=program)).windows
-    if plan is None:
-        raise LoadError(f"{options.program} is no Windows program")
+    plan = plan_of(Path(options.reading.locate(options.program)), root, limits)
     yield from (_File(module.name, module.path) for module in plan.modules.values())
     yield from (_File(name, MISSING, tuple(importers)) for name, importers in plan.missing.items())
+    importers: dict[tuple[str, str], list[str]] = {}
+    for each in plan.unmet:
+        if each.dll not in plan.missing:
+            importers.setdefault((each.dll, each.export), []).append(each.importer)
+    yield from (_File(name, MISSING, tuple(by), export) for (name, export), by in importers.items())
 
 
 def _json(calls: tuple[ListedCall, ...], files: list[_File]) -> Iterator[str]:
     for row in calls:
         yield json.dumps({"type": "call", "number": row.number, "call": row.name, "here": row.answer})
     for file in files:
-        yield json.dumps({"type": "file", "file": file.name, "here": file.here, "importers": file.importers})
+        kind = {"type": "export", "export": file.export} if file.export else {"type": "file"}
+        yield json.dumps({**kind, "file": file.name, "here": file.here, "importers": file.importers})
 
 
 def _text(calls: tuple[ListedCall, ...], files: list[_File]) -> Iterator[str]:
@@ -117,8 +126,9 @@ def _text(calls: tuple[ListedCall, ...], files: list[_File]) -> Iterator[str]:
     for state in counts:
         yield f"{state}:"
         yield from (f"  {row.number:<14} {row.name}" for row in calls if row.state == state)
-    missing = sum(file.here == MISSING for file in files)
-    yield f"files: {len(files) - missing} found, {missing} {MISSING}"
+    missing = [bool(file.export) for file in files if file.here == MISSING]
+    exports = f"; {sum(missing)} {MISSING} in them" if any(missing) else ""
+    yield f"files: {len(files) - len(missing)} found, {missing.count(False)} {MISSING}{exports}"
     for file in files:
         importers = f" (imported by {', '.join(file.importers)})" if file.importers else ""
-        yield f"  {file.here:<44} {file.name}{importers}"
+        yield f"  {file.here:<44} {file.name}{f'!{file.export}' if file.export else ''}{importers}"

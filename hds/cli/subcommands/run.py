@@ -208,7 +208,7 @@ def conclude(
     ending: Ending, session: Session, reporter: Reporter[Record], *, interrupted: FailureKind | None, seconds: float
 ) -> ExitCode | int:
     """Say what the run came to, and make its exit code."""
-    from hds.session import coverage_of, failure_of, guest_exit_code, line_hits_of, statistics, summarize
+    from hds.session import coverage_of, failure_of, line_hits_of, statistics, summarize
 
     summary = summarize(session, interrupted=interrupted)
     failure = failure_of(
@@ -232,12 +232,11 @@ def conclude(
     if ending.as_json or not (ending.quiet or (ending.quiet_success and failure is None)):
         reporter.report(summary)
     if failure is not None:
-        crash = summary.crash if failure.kind is FailureKind.CRASH and ending.guest_exit_code else None
-        return failure.kind.exit_code if crash is None or crash.exit_code is None else crash.exit_code
-    code = guest_exit_code(session)
-    if ending.guest_exit_code and code is not None:
-        return code
-    return ExitCode.OK
+        if failure.kind not in (FailureKind.CRASH, FailureKind.LOAD) or not ending.guest_exit_code:
+            return failure.kind.exit_code
+        code = summary.exit_code if summary.crash is None else summary.crash.exit_code
+        return failure.kind.exit_code if code is None else code
+    return ExitCode.OK if summary.exit_code is None or not ending.guest_exit_code else summary.exit_code
 
 
 def _debugger(options: Options) -> Server | None:

@@ -20,6 +20,7 @@ from machine.kernel.nt.state import NtState
 from machine.kernel.nt.status import (
     FAST_FAIL_CODES,
     STATUS_ACCESS_VIOLATION,
+    STATUS_FAIL_FAST_EXCEPTION,
     STATUS_GUARD_PAGE_VIOLATION,
     STATUS_ILLEGAL_INSTRUCTION,
     STATUS_INTEGER_OVERFLOW,
@@ -39,7 +40,9 @@ _READ, _WRITE, _FETCH = 0, 1, 8
 _TRAP_FLAG = 1 << 8
 _WINE_STUB = 0x8000_0100  # EXCEPTION_WINE_STUB
 _LONGEST_NAME = 128
-_IS_EXCEPTION = 1 << 31  # a warning or an error
+_LARGEST_CODE = 0xFFFF  # such as stand everywhere on a stack
+_RAISER = 0x100  # bytes of the functions of kernelbase that raise
+_CALLERS = 0x100  # bytes of a stack in which such a function is looked for
 _UNWOUND = 0x1_0000  # bytes of a stack that are looked at
 _KNOWN_FLAGS = 0x7F  # of records: noncontinuable, unwinding and the like
 
@@ -131,14 +134,22 @@ def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | Non
 
     It is ntdll that ends a process so, or a handler that is not done; a program may end itself with any status.
     Exceptions that ntdll dispatches without the kernel are found by their record, which the thread's stack has still:
-    what ends the process has unwound it, so the nearest below the stack pointer is taken.
+    what ends the process has unwound it, so the nearest below the stack pointer is taken. Wine's kernelbase carries
+    out RaiseFailFastException by ending the process.
     """
     cpu, tid, last = own.thread.process.cpu, own.thread.tid, own.last_exception
     pointer = cpu.registers.read(RSP)
     is_last = last is not None and last.code == status
     if last is not None and is_last and pointer <= last.frame < own.stack[1]:
         return Unhandled(status, last.address, tid)
-    if not status & _IS_EXCEPTION or status == state.announced_end or not _is_of_ntdll(state, cpu, pointer):
+    if status == state.announced_end:
+        return None
+    if status == STATUS_FAIL_FAST_EXCEPTION:
+        stack = cpu.memory.read_up_to(pointer, _CALLERS)
+        callers = (each for (each,) in struct.iter_unpack("<Q", stack[: len(stack) & -8]))
+        caller = next((each for each in callers if _is_in(state, "RaiseFailFastException", each)), None)
+        return None if caller is None else Unhandled(status, caller, tid)
+    if not _is_of_ntdll(state, cpu, pointer):
         return None
     if last is not None and is_last:
         return Unhandled(status, last.address, tid)
@@ -151,8 +162,10 @@ def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | Non
         if at % 8 or len(data) < EXCEPTION_RECORD_BYTES:
             continue
         record = ExceptionRecord.of(data)
-        if not record.flags & ~_KNOWN_FLAGS and not record.chained and _is_code(state, record.address):
-            return Unhandled(status, record.address, tid, _missing_function(cpu, record))
+        if record.flags & ~_KNOWN_FLAGS or record.chained or not _is_code(state, record.address):
+            continue
+        if status > _LARGEST_CODE or _is_in(state, "RaiseException", record.address):
+            return Unhandled(status, record.address, tid, _missing_function(state, cpu, record))
     return None
 
 
@@ -161,6 +174,13 @@ def _is_of_ntdll(state: NtState, cpu: Cpu, pointer: int) -> bool:
     ntdll = state.plan.ntdll if state.plan is not None else None
     back = cpu.memory.read(pointer, 8)
     return ntdll is not None and back is not None and 0 <= int.from_bytes(back, "little") - ntdll.base < ntdll.file.size
+
+
+def _is_in(state: NtState, function: str, address: int) -> bool:
+    """Whether an address is one of a function of kernelbase."""
+    kernelbase = None if state.plan is None else state.plan.modules.get("kernelbase.dll")
+    export = None if kernelbase is None else kernelbase.exports.get(function)
+    return kernelbase is not None and isinstance(export, int) and 0 <= address - kernelbase.base - export < _RAISER
 
 
 def end_by(state: NtState, thread: Thread, fault: Fault) -> int:
@@ -183,13 +203,16 @@ def _is_code(state: NtState, address: int) -> bool:
     return area is not None and bool(area.protection & Protection.EXECUTE)
 
 
-def _missing_function(cpu: Cpu, record: ExceptionRecord) -> str:
-    """What Wine's DLLs raise where a function is a stub: its module and its name, or its ordinal."""
+def _missing_function(state: NtState, cpu: Cpu, record: ExceptionRecord) -> str:
+    """What Wine's DLLs raise where a function is a stub, or was not found: its module and its name, or its ordinal."""
     if record.code != _WINE_STUB or len(record.parameters) != 2:
         return ""
     module, function = (_text(cpu, place) for place in record.parameters)
     if not record.parameters[1] >> 16:
         function = f"#{record.parameters[1]}"
+    exporter = None if state.plan is None else state.plan.modules.get(module.lower())
+    if exporter is not None and function not in exporter.exports:
+        return f"the {module} of this folder has no {function}"
     return f"{module}!{function} is not implemented: a stub in Wine's DLLs, not in Windows' own"
 
 

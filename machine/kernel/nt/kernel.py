@@ -34,6 +34,7 @@ from machine.kernel.nt.status import (
     STATUS_NOT_IMPLEMENTED,
     NotCarriedOut,
     NtError,
+    exit_code_name,
 )
 from machine.kernel.nt.thread_registers import take_given
 from machine.kernel.nt.volume import Volume
@@ -98,6 +99,7 @@ class NtKernel(Calls):
         )  # fmt: skip
         state.uuid_seed = f"{self._world.seed} {process.pid} node"
         self._states[process] = state
+        process.name_exit = exit_code_name
         state.threads[process.thread] = ThreadObject(process.thread)
         for handle, descriptor in STANDARD_HANDLES.items():
             state.handles.put(handle, self._stream(descriptor))

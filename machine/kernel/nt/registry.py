@@ -47,7 +47,7 @@ class Value(msgspec.Struct):
         return 128 + 2 * len(self.name) + len(self.data)
 
 
-_SYSTEM, _CONTROL_SET = "\\registry\\machine\\system", "controlset001"
+_SYSTEM, _CONTROL_SET, _CURRENT_CONTROL_SET = "\\registry\\machine\\system", "controlset001", "currentcontrolset"
 MOST_LEVELS = 512  # of keys (Microsoft's "Registry Element Size Limits")
 
 
@@ -72,8 +72,17 @@ class Key(msgspec.Struct, eq=False):
         """The key of this name in it. ControlSet001 is CurrentControlSet."""
         folded = name.lower()
         if folded == _CONTROL_SET and self.path.lower() == _SYSTEM:
-            folded = "currentcontrolset"
+            folded = _CURRENT_CONTROL_SET
         return self.keys.get(folded)
+
+    def listed(self) -> list[Key]:
+        """The keys in it, by name, as they are enumerated."""
+        found = dict(self.keys)
+        current = found.get(_CURRENT_CONTROL_SET)
+        if current is not None and self.path.lower() == _SYSTEM:
+            name = "ControlSet001"
+            found[_CONTROL_SET] = Key(name, f"{self.path}\\{name}", current.written, current.values, current.keys, self)
+        return [found[name] for name in sorted(found)]
 
 
 CHANGES_NAME, CHANGES_VALUE = 1, 4  # REG_NOTIFY_CHANGE_NAME, REG_NOTIFY_CHANGE_LAST_SET
@@ -81,9 +90,9 @@ _MOST_WATCHES = 1024
 
 
 class KeyWatch(msgspec.Struct, eq=False):
-    """Somebody waits for a change of a key, or below it if it `is_deep`; `over` is told the NTSTATUS, once."""
+    """Somebody waits for a change of one of some keys, or below if it `is_deep`; `over` is told the NTSTATUS, once."""
 
-    key: Key
+    keys: tuple[Key, ...]
     kinds: int
     is_deep: bool
     over: Callable[[int], object]
@@ -92,9 +101,9 @@ class KeyWatch(msgspec.Struct, eq=False):
     def sees(self, key: Key, kind: int) -> bool:
         """Whether a change of this key is one that it waits for."""
         each: Key | None = key
-        while self.is_deep and each is not None and each is not self.key:
+        while self.is_deep and each is not None and each not in self.keys:
             each = each.parent
-        return bool(kind & self.kinds) and (each if self.is_deep else key) is self.key
+        return bool(kind & self.kinds) and each in self.keys
 
 
 class KeyObject(KernelObject, eq=False):
@@ -236,6 +245,7 @@ def seeded(build: int, most: int) -> Registry:
     made.seed(f"{control}\\ComputerName\\ActiveComputerName", ComputerName="HDS")
     made.seed(f"{control}\\ComputerName\\ComputerName", ComputerName="HDS")
     made.seed(f"{control[:-8]}\\Services\\Tcpip\\Parameters", Hostname="HDS")
+    made.seed("Machine\\System\\Select", Current=1, Default=1, Failed=0, LastKnownGood=1)
     made.seed(f"{control}\\Session Manager")
     made.seed(f"{control}\\Session Manager\\Environment", OS="Windows_NT", PROCESSOR_ARCHITECTURE="AMD64")
     made.seed(f"{control}\\TimeZoneInformation", Bias=0, StandardName="UTC", DaylightName="UTC", TimeZoneKeyName="UTC")

@@ -1,4 +1,4 @@
-"""The NTSTATUS values that calls here answer with (Microsoft's MS-ERREF, 2.3.1)."""
+"""The NTSTATUS values that calls here answer with, or that programs end with (Microsoft's MS-ERREF, 2.3.1)."""
 
 from __future__ import annotations
 
@@ -109,6 +109,37 @@ STATUS_FLOAT_MULTIPLE_FAULTS = 0xC000_02B4
 STATUS_STACK_BUFFER_OVERRUN = 0xC000_0409
 STATUS_ASSERTION_FAILURE = 0xC000_0420
 
+# Of programs and their DLLs only.
+STATUS_FATAL_APP_EXIT = 0x4000_0015
+DBG_TERMINATE_PROCESS = 0x4001_0004
+DBG_CONTROL_C = 0x4001_0005
+STATUS_IN_PAGE_ERROR = 0xC000_0006
+STATUS_INVALID_DISPOSITION = 0xC000_0026
+STATUS_FLOAT_DENORMAL_OPERAND = 0xC000_008D
+STATUS_FLOAT_DIVIDE_BY_ZERO = 0xC000_008E
+STATUS_FLOAT_INEXACT_RESULT = 0xC000_008F
+STATUS_FLOAT_INVALID_OPERATION = 0xC000_0090
+STATUS_FLOAT_OVERFLOW = 0xC000_0091
+STATUS_FLOAT_STACK_CHECK = 0xC000_0092
+STATUS_FLOAT_UNDERFLOW = 0xC000_0093
+STATUS_DLL_NOT_FOUND = 0xC000_0135
+STATUS_ORDINAL_NOT_FOUND = 0xC000_0138
+STATUS_ENTRYPOINT_NOT_FOUND = 0xC000_0139
+STATUS_CONTROL_C_EXIT = 0xC000_013A
+STATUS_DLL_INIT_FAILED = 0xC000_0142
+STATUS_UNHANDLED_EXCEPTION = 0xC000_0144
+STATUS_APP_INIT_FAILURE = 0xC000_0145
+STATUS_POSSIBLE_DEADLOCK = 0xC000_0194
+STATUS_FLOAT_MULTIPLE_TRAPS = 0xC000_02B5
+STATUS_HEAP_CORRUPTION = 0xC000_0374
+STATUS_INVALID_CRUNTIME_PARAMETER = 0xC000_0417
+STATUS_FATAL_USER_CALLBACK_EXCEPTION = 0xC000_041D
+STATUS_FAIL_FAST_EXCEPTION = 0xC000_0602
+STATUS_SXS_CANT_GEN_ACTCTX = 0xC015_0002
+
+
+FAILURE = 1 << 31  # the bit of warnings and errors
+
 
 class NtError(Exception):
     """A call fails with this NTSTATUS."""
@@ -151,8 +182,31 @@ FAST_FAIL_CODES: Mapping[int, str] = {
 }
 
 _NAMES: Mapping[int, str] = {
-    value: name for name, value in globals().items() if name.startswith("STATUS_") and isinstance(value, int)
+    value: name for name, value in globals().items() if name.startswith(("STATUS_", "DBG_")) and isinstance(value, int)
 }
+
+
+# Exceptions of compilers and of Wine, whose codes are no NTSTATUS of Microsoft's table.
+_EXCEPTIONS = {
+    0xE06D_7363: "a C++ exception of Microsoft's compiler",
+    0xE043_4352: "an exception of .NET",
+    0x2047_4343: "a C++ exception of GCC",
+    0x8000_0100: "EXCEPTION_WINE_STUB",
+}
+_LARGEST_CODE = 0xFFFF  # that is told in decimal only
+
+
+def exit_code_name(code: int) -> str:
+    """What there is to say of an exit code of 32 bits that may be an NTSTATUS; empty for small numbers.
+
+    Negative numbers that are closer to 0 are told as such.
+    """
+    if code <= _LARGEST_CODE:
+        return ""
+    if code > (1 << 32) - _LARGEST_CODE:
+        return str(code - (1 << 32))
+    name = _NAMES.get(code) or _EXCEPTIONS.get(code)
+    return f"{code:#x}" + (f", {name}" if name else "")
 
 
 def status_name(status: int) -> str:

@@ -13,9 +13,10 @@ from test_pe import BASE, TEXT, executable, with_exports
 from machine.loaders import pe
 from machine.loaders.api_sets import hosts_of
 from machine.loaders.image import LoadError, Placement
-from machine.loaders.modules import WindowsPlan, imports_of
+from machine.loaders.modules import Unmet, WindowsPlan
 from machine.loaders.pe_exports import exports_of, symbols_of
 from machine.loaders.pe_file import PeFile
+from machine.loaders.pe_imports import imports_of, loaded_with
 
 DLL = 0x2022
 ENOUGH = 1 << 30
@@ -82,6 +83,20 @@ def importing(*names: bytes, descriptor: int = 20, index: int = 1, name_at: int 
     return with_directory(data, index, 0x2000, len(content), content)
 
 
+def wanting(*names: bytes, ordinals: tuple[int, ...] = ()) -> bytes:
+    """A program that imports these functions from b.dll."""
+    table_at = 0x2000 + 2 * 20
+    texts_at, rows, texts = table_at + 8 * (len(names) + len(ordinals) + 1), b"", b""
+    for name in names:
+        rows += struct.pack("<Q", texts_at + len(texts))
+        texts += b"\0\0" + name + b"\0"
+    rows += b"".join(struct.pack("<Q", 1 << 63 | ordinal) for ordinal in ordinals)
+    head = struct.pack("<IIIII", 0, 0, 0, texts_at + len(texts), table_at) + bytes(20)
+    content = head + rows + bytes(8) + texts + b"b.dll\0"
+    data = executable(data=(0x200, 0x2000, 0x200, 0x400), tail=bytes(0x400))
+    return with_directory(data, 1, 0x2000, len(content), content)
+
+
 def test_imports_are_those_that_are_bound_at_once_and_later() -> None:
     assert imports_of(PeFile(importing(b"NTDLL.dll", b"b.dll"))) == ["ntdll.dll", "b.dll"]
     assert imports_of(PeFile(importing(b"Late.dll", descriptor=32, index=13, name_at=4))) == ["late.dll"]
@@ -131,6 +146,19 @@ def test_what_is_missing_has_the_modules_that_import_it(tmp_path: Path) -> None:
         "absent.dll": ("program.exe", "a.dll"),
         "other.dll": ("a.dll",),
     }
+
+
+def test_what_the_loader_will_not_find_is_told_of_what_is_loaded_with_the_program(tmp_path: Path) -> None:
+    dll(tmp_path, "ntdll.dll", ntdll())
+    dll(tmp_path, "b.dll", as_dll(with_exports((b"here",), (TEXT,), (0,))))
+    assert plan_of(tmp_path, wanting(b"here", ordinals=(0,))).unmet == ()
+    unmet = plan_of(tmp_path, wanting(b"here", b"gone", b"un spellable", ordinals=(0, 7))).unmet
+    assert unmet == (Unmet("program.exe", "b.dll", "gone"), Unmet("program.exe", "b.dll", "#7"))
+    dll(tmp_path, "b.dll", as_dll(importing(b"late.dll", descriptor=32, index=13, name_at=4)))
+    dll(tmp_path, "c.dll", as_dll(importing(b"api-ms-win-none-l1-1-0.dll", b"absent.dll")))
+    made = plan_of(tmp_path, importing(b"b.dll", b"c.dll"))
+    assert sorted(made.missing) == ["absent.dll", "late.dll"]
+    assert made.unmet == (Unmet("c.dll", "api-ms-win-none-l1-1-0.dll"), Unmet("c.dll", "absent.dll"))
 
 
 def test_a_circle_of_links_is_no_file(tmp_path: Path) -> None:
@@ -211,7 +239,9 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
 
 @settings(max_examples=often(150, 3000), deadline=None)
 @given(
-    st.sampled_from((with_exports(), relocatable(0xA008, 0x3010), importing(b"a.dll", b"b.dll"), forwarding(b"a.b"))),
+    st.sampled_from(
+        (with_exports(), relocatable(0xA008, 0x3010), importing(b"a.dll", b"b.dll"), wanting(b"a"), forwarding(b"a.b"))
+    ),
     st.lists(st.tuples(st.integers(0x3C, 0x480), st.integers(0, 255)), max_size=8),
 )
 def test_a_damaged_file_raises_nothing_but_load_errors(data: bytes, changes: list[tuple[int, int]]) -> None:
@@ -221,6 +251,7 @@ def test_a_damaged_file_raises_nothing_but_load_errors(data: bytes, changes: lis
     try:
         file = PeFile(bytes(damaged))
         imports_of(file)
+        assert all(len(list(wanted)) <= 1 << 16 for _, wanted in loaded_with(file))
         exports_of(file)
         symbols_of(file, 0x10_0000)
         areas, contents = file.at(0x7FF0_0000_0000, ENOUGH)

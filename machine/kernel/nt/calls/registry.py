@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
@@ -43,6 +44,7 @@ _VERSION = "currentversion"  # 6.3 on Windows 10, too: but Wine's loader takes t
 _LARGEST_VALUE = 1 << 20
 _LONGEST_NAME = 255  # of a key
 _PREFIX = "registry"
+_MOST_KEYS = 64  # that are watched by one call
 
 
 def _key(thread: NtThread, handle: int, access: int = 0) -> Key:
@@ -137,7 +139,7 @@ def notify_change(
     deep: UInt, buffer: Address, length: UInt, is_asynchronous: UInt,
 ) -> Result:  # fmt: skip
     """The next change that the guest makes in a key, or below it; that its handle is closed is one, too."""
-    return _notify(thread, handle, Told(block, event, routine, context), kinds, deep, is_asynchronous)
+    return _notify(thread, handle, (), Told(block, event, routine, context), kinds, deep, is_asynchronous)
 
 
 @call("NtNotifyChangeMultipleKeys")
@@ -145,11 +147,19 @@ def notify_changes(
     thread: NtThread, handle: Handle, count: UInt, others: Address, event: Handle, routine: Address, context: Word,
     block: Address, kinds: UInt, deep: UInt, buffer: Address, length: UInt, is_asynchronous: UInt,
 ) -> Result:  # fmt: skip
-    """The same; changes of other keys are not seen."""
-    return _notify(thread, handle, Told(block, event, routine, context), kinds, deep, is_asynchronous)
+    """The same of more keys, each named by an OBJECT_ATTRIBUTES."""
+    if count > _MOST_KEYS:
+        return STATUS_INVALID_PARAMETER
+    found = [thread.state.registry.find(*_start(thread, others + 48 * index)) for index in range(count)]
+    keys = [key for key in found if key is not None]
+    if len(keys) < count:
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    return _notify(thread, handle, keys, Told(block, event, routine, context), kinds, deep, is_asynchronous)
 
 
-def _notify(thread: NtThread, handle: int, told: Told, kinds: int, deep: int, is_asynchronous: int) -> Result:
+def _notify(
+    thread: NtThread, handle: int, others: Sequence[Key], told: Told, kinds: int, deep: int, is_asynchronous: int
+) -> Result:
     key, registry = _key(thread, handle, KEY_NOTIFY), thread.state.registry
     opened = thread.state.handles.of(handle, KeyObject)
     event = thread.state.handles.of(told.event, Event) if told.event else None
@@ -167,7 +177,7 @@ def _notify(thread: NtThread, handle: int, told: Told, kinds: int, deep: int, is
             with suppress(NtError):
                 own.queue_apc((told.routine, told.context, told.block, 0))
 
-    watch = KeyWatch(key, kinds, bool(deep & 0xFF), over)
+    watch = KeyWatch((key, *others), kinds, bool(deep & 0xFF), over)
     registry.watch(watch)
     opened.watches = [*(each for each in opened.watches if not each.is_over), watch]
     opened.end_watch = registry.end_watch
@@ -250,10 +260,10 @@ def enumerate_key(
     thread: NtThread, handle: Handle, index: UInt, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """A key of a key, by number."""
-    keys = sorted(_key(thread, handle, KEY_ENUMERATE_SUB_KEYS).keys.items())
+    keys = _key(thread, handle, KEY_ENUMERATE_SUB_KEYS).listed()
     if index >= len(keys):
         return STATUS_NO_MORE_ENTRIES
-    return _tell(thread, _describe(keys[index][1], kind), buffer, length, returned, 16)
+    return _tell(thread, _describe(keys[index], kind), buffer, length, returned, 16)
 
 
 @call("NtQueryKey")
@@ -271,7 +281,8 @@ def query_key(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, len
 
 def _describe(key: Key, kind: int) -> bytes:
     name = key.name.encode("utf-16-le", "surrogatepass")
-    keys = max((2 * len(each.name) for each in key.keys.values()), default=0)
+    listed = key.listed()
+    keys = max((2 * len(each.name) for each in listed), default=0)
     names = max((2 * len(each.name) for each in key.values.values()), default=0)
     data = max((len(each.data) for each in key.values.values()), default=0)
     if kind == 0:
@@ -279,13 +290,13 @@ def _describe(key: Key, kind: int) -> bytes:
     if kind == 1:
         return struct.pack("<QIIII", key.written, 0, 0xFFFF_FFFF, 0, len(name)) + name
     if kind == 2:
-        full = (len(key.keys), keys, 0, len(key.values), names, data)
+        full = (len(listed), keys, 0, len(key.values), names, data)
         return struct.pack("<QIII6I", key.written, 0, 0xFFFF_FFFF, 0, *full)
     if kind == _NAME:
         path = key.path.encode("utf-16-le", "surrogatepass")
         return struct.pack("<I", len(path)) + path
     if kind == 4:
-        counts = (len(key.keys), keys, len(key.values), names, data)
+        counts = (len(listed), keys, len(key.values), names, data)
         return struct.pack("<QI5II", key.written, 0, *counts, len(name)) + name
     if kind == 7:
         return bytes(4)

@@ -53,7 +53,8 @@ def test_the_summary_names_the_exception_that_nobody_has_handled(root: Path) -> 
     session, _ = session_of(root, "div")
     session.run()
     text = summarize(session).stopped
-    assert re.search(r"div\.exe exited with code 3221225501: exception c000001d at 0x1400\w+ .*in thread 1004", text)
+    wanted = r"div\.exe exited with code \d+ \(0xc000001d, STATUS_ILLEGAL_INSTRUCTION\): exception at 0x1400\w+ .* 1004"
+    assert re.search(wanted, text)
 
 
 @pytest.mark.parametrize(("how", "thread"), [("m", "1004"), ("t", "1008"), ("g", "1008"), ("h", "1004")])
@@ -65,11 +66,18 @@ def test_a_stack_that_is_used_up_ends_the_program_with_its_status(root: Path, ho
     assert found.summary.ends[0].describe().endswith(f"in thread {thread}")
 
 
-def test_a_stub_of_wine_is_named(root: Path) -> None:
-    found = run(root, "stub")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "msvcrt.dll!_heapused is not implemented: a stub in Wine's DLLs, not in Windows' own"),
+        (("x",), "the KERNEL32.dll of this folder has no InitializeSynchronizationBarrier"),
+    ],
+)
+def test_a_stub_of_wine_is_named(root: Path, words: tuple[str, ...], told: str) -> None:
+    found = run(root, "stub", *words)
     assert (found.code, found.lines) == (0x8000_0100, ["before"])
     assert found.summary is not None
-    assert "KERNEL32.dll!InitializeSynchronizationBarrier is not implemented" in found.summary.ends[0].describe()
+    assert found.summary.ends[0].describe().endswith(f" in thread 1004: {told}")
 
 
 @both_engines
@@ -163,6 +171,17 @@ def test_the_doctor_names_the_files_that_a_program_misses_and_who_imports_them(
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     missing = {row["file"]: row["importers"] for row in rows if row["here"] == "missing"}
     assert missing == {"kernelbase.dll": ["kernel32.dll"], "msvcrt.dll": ["file.exe"]}
+
+
+def test_the_doctor_looks_at_a_dll_as_at_a_program(own_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    system = own_root / "Windows" / "System32"
+    (system / "sechost.dll").unlink()
+    assert main(["doctor", "--root", str(own_root), str(system / "advapi32.dll")]) == 1
+    assert re.search(r"^  missing +sechost\.dll \(imported by .*advapi32\.dll", capsys.readouterr().out, re.MULTILINE)
+    assert main(["doctor", "--root", str(own_root), str(system / "msvcrt.dll")]) == 0
+    (own_root / "prog" / "x.dll").write_bytes(b"\x7fELF" + bytes(100))
+    assert main(["doctor", "--root", str(own_root), str(own_root / "prog" / "x.dll")]) == 5
+    assert "not a PE file" in capsys.readouterr().err
 
 
 NAMED = "!epthook version!GetFileVersionInfoSizeA script { print(@rcx); }\n? print(kernel32!CreateFileW);\n"

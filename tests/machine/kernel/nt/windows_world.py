@@ -28,7 +28,8 @@ from machine.kernel.linux import World
 from machine.kernel.nt.kernel import NtKernel
 from machine.loaders import LoadError, PeFile
 from machine.loaders.api_sets import host_of, hosts_of, is_api_set, section_of
-from machine.loaders.modules import SYSTEM, imports_of
+from machine.loaders.modules import SYSTEM
+from machine.loaders.pe_imports import imports_of
 from machine.machine import Machine, RunSummary
 from machine.options import MachineOptions
 from machine.records import GuestOutput, MachineRecord
@@ -65,6 +66,7 @@ _OPTIONS = {
     "version": ("-lntdll",),
     "gui": ("-luser32",),
     "reaches": ("-lws2_32",),
+    "lacks": ("absent.def",),
     "slots": ("-lpowrprof",),
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }

@@ -67,6 +67,14 @@ int main(int argc, char **argv) {
     case '0':
         RaiseException(0xc0000100, 0, 0, NULL);
         break;
+    case 'c':
+        RaiseException(strtoul(argv[2], NULL, 16), 0, 0, NULL);
+        break;
+    case 'q':
+        RaiseFailFastException(NULL, NULL, 0);
+        break;
+    case 'x':
+        exit(atoi(argv[2]));
     case '2':
         WaitForSingleObject(CreateThread(NULL, 0, fail, (void *)(INT_PTR)atoi(argv[2]), 0, NULL), INFINITE);
         break;

@@ -58,6 +58,16 @@ int main(void) {
 
     printf("notify %ld\n",
            RegNotifyChangeKeyValue(HKEY_CURRENT_USER, 1, REG_NOTIFY_CHANGE_LAST_SET, CreateEventA(0, 0, 0, 0), 1));
+    RegOpenKeyExA(HKEY_LOCAL_MACHINE, "SYSTEM", 0, KEY_READ, &k);
+    RegQueryInfoKeyA(k, 0, 0, 0, &sk, &mk, 0, 0, 0, 0, 0, 0);
+    printf("system %lu %lu", sk, mk);
+    for (n = 128, d = 0; !RegEnumKeyExA(k, d, b, &n, 0, 0, 0, 0); d++, n = 128) printf(" %s", b);
+    n = 4;
+    r = RegGetValueA(k, "Select", "Current", RRF_RT_REG_DWORD, 0, &v, &n);
+    printf("\ncurrent %ld %lu", r, v);
+    n = 128;
+    r = RegGetValueA(k, "ControlSet001\\Control\\ComputerName\\ComputerName", "ComputerName", RRF_RT_REG_SZ, 0, b, &n);
+    printf(" %ld %s\n", r, b);
     printf("flush %ld\n", RegFlushKey(HKEY_CURRENT_USER));
     return 0;
 }
