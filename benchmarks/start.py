@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from rows import Row, keep
 
-START = "from hds.cli.main import entry; entry()"
+START = "from hds.cli.start import entry; entry()"
 NOTHING = "pass"
 LARK = "import lark"
 LIBRARIES = "import lark, unicorn, capstone, llvmlite.binding"

@@ -7,37 +7,30 @@ one that is checked by its hash, an archive - is left to the finders that come b
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import MAGIC_NUMBER
-from types import ModuleType
+from marshal import loads
+from types import CodeType, ModuleType
 
 _PACKAGES = frozenset(("hds", "lang", "machine", "vm"))
 _BY_TIME = MAGIC_NUMBER + bytes(4)  # how bytecode begins that has the time and size of its source next
+_HEADER = len(_BY_TIME) + 8  # in bytes
 _WORD = 0xFFFF_FFFF
-
-
-class _Kept(SourcelessFileLoader):
-    """Bytecode that is here."""
-
-    data = b""
-
-    def get_data(self, path: str) -> bytes:
-        """The bytecode, header and all."""
-        return self.data
 
 
 class _Loader(SourceFileLoader):
     """One whose bytecode is here; all else of it is asked of the file as ever."""
 
-    kept: _Kept | None = None
+    kept = b""
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the bytecode; the long way where it was made of a file of another name, as in folders that moved."""
-        kept, self.kept = self.kept, None
-        code = None if kept is None else kept.get_code(self.name)
+        kept, self.kept = self.kept, b""
+        code: CodeType | None = loads(memoryview(kept)[_HEADER:]) if kept else None
         if code is None or code.co_filename != self.path:
             super().exec_module(module)
         else:
@@ -72,8 +65,7 @@ def _spec(name: str, folder: str, stem: str, locations: list[str] | None) -> Mod
     if not code.startswith(_BY_TIME + made_of):
         return None
     loader = _Loader(name, source)
-    loader.kept = _Kept(name, kept)
-    loader.kept.data = code
+    loader.kept = code
     spec = ModuleSpec(name, loader, origin=source, is_package=locations is not None)
     spec.submodule_search_locations = locations
     spec.has_location, spec.cached = True, kept
@@ -84,3 +76,16 @@ def shorten() -> None:
     """Import modules of this program the short way from now on, where Python keeps bytecode as it usually does."""
     if not sys.flags.optimize and sys.pycache_prefix is None:
         sys.meta_path.insert(0, _Finder)
+
+
+@contextlib.contextmanager
+def absent(name: str) -> Iterator[None]:
+    """A time in which no module of a name can be imported, unless it is already there."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # how `import` is told so
+    try:
+        yield
+    finally:
+        del sys.modules[name]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import gc
 import importlib
 import itertools
 import os
@@ -18,7 +17,6 @@ from typing import NoReturn
 
 import msgspec
 
-from hds.cli.importing import shorten
 from hds.exit_codes import ExitCode
 from hds.report import (
     Failure,
@@ -32,9 +30,6 @@ from hds.report import (
     standard_streams,
 )
 from hds.version import VERSION
-
-# Objects that are made before Python looks for unreachable ones; its own 700 cost a tenth of a short run's time.
-_ALLOCATIONS = 100_000
 
 
 class Subcommand(msgspec.Struct, frozen=True):
@@ -341,18 +336,12 @@ def _as_a_shell_sees(code: int) -> int:
     return code & 0xFF or bool(code)
 
 
-def entry() -> NoReturn:
-    """`main` as a process of its own, which leaves at once: the interpreter's tidying takes 0.2 s behind a run."""
-    gc.set_threshold(_ALLOCATIONS)
-    shorten()
+def lead() -> int:
+    """`main` where the process is nobody else's: its signals end the run in order. The exit code that a shell sees."""
     occupy_standard_descriptors()
     row = row_of(usual_words(sys.argv[1:]))
     if row is not None and row.runs_guests:
         from machine.schedule import end_by_signals
 
         end_by_signals()
-    os._exit(_as_a_shell_sees(main()))
-
-
-if __name__ == "__main__":
-    entry()
+    return _as_a_shell_sees(main())

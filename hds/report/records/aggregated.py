@@ -1,7 +1,5 @@
 """What an aggregation came to, at the end of a run (`--aggregate`)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec

@@ -1,7 +1,5 @@
 """The code that a process has executed, where that is recorded (`--record blocks`)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypedDict
 
 import msgspec

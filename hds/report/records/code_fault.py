@@ -1,7 +1,5 @@
 """A condition or a code block that stopped early: the record is `machine.records.CodeFault`."""
 
-from __future__ import annotations
-
 from typing import Literal, TypedDict
 
 from hds.report.records.shown import Repeated

@@ -1,7 +1,5 @@
 """A system call of a guest, decoded (`hds trace`)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec

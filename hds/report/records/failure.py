@@ -1,7 +1,5 @@
 """Why the exit code is not 0: the record is `hds.report.failures.Failure`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypedDict
 
 from hds.exit_codes import ExitCode

@@ -1,7 +1,5 @@
 """What the checker and the commands find wrong: the record is `lang.diagnostics.Diagnostic`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from hds.report.failures import FailureKind

@@ -1,7 +1,5 @@
 """The guest was halted: by a break action, pause(), a breakpoint or an INT3 of its own."""
 
-from __future__ import annotations
-
 from typing import Literal, TypedDict
 
 import msgspec

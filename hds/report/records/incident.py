@@ -1,7 +1,5 @@
 """What happens to a thread of a guest beside its calls (`hds trace`): a signal, its end."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypedDict
 
 import msgspec

@@ -1,7 +1,5 @@
 """How often the lines of a script were executed, where that is recorded (`--record lines`)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypedDict
 
 import msgspec

@@ -1,7 +1,5 @@
 """What HyperDbg would say beside the results: the record is `machine.records.Notice`."""
 
-from __future__ import annotations
-
 from typing import Literal, TypedDict
 
 from hds.report.records.shown import Line, Repeated

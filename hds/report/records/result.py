@@ -1,7 +1,5 @@
 """What a command shows."""
 
-from __future__ import annotations
-
 from typing import Literal, TypedDict
 
 import msgspec

@@ -1,7 +1,5 @@
 """A script that stopped early: the record is `machine.records.ScriptFault`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypedDict
 
 from hds.report.faults import fault_message, fault_span, fault_title, render_fault

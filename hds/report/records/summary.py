@@ -1,7 +1,5 @@
 """What a run came to: its last record."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, NotRequired, TypedDict
 

@@ -1,7 +1,5 @@
 """Parts that several records have in JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Literal, NotRequired, TypedDict

@@ -1,7 +1,5 @@
 """An event that triggered, where that is recorded (`--record`, `Session(record=...)`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal, NotRequired, TypedDict
 

@@ -244,7 +244,7 @@ def test_files_do_not_take_the_place_of_closed_streams(redirections: str, code: 
     log = tmp_path / "log"
     script = f'.logopen {log}\n? printf("a");'
     ran = subprocess.run(
-        ["sh", "-c", f'"$0" -m hds.cli.main run -e "$1" {redirections}', sys.executable, script],
+        ["sh", "-c", f'"$0" -m hds run -e "$1" {redirections}', sys.executable, script],
         capture_output=True,
         text=True,
         timeout=60,

@@ -114,7 +114,7 @@ def test_a_crash_has_the_code_that_windows_gives(tmp_path: Path, text: str, code
 def test_a_process_leaves_with_the_lowest_eight_bits_of_an_ntstatus(tmp_path: Path) -> None:
     guest = listing_file(tmp_path, "mov rax, [0x10]")
     words = ("run", "--kernel", "nt", "--ring", "3", "--guest-exit-code", "-e", "g", str(guest))
-    started = "from hds.cli.main import entry; entry()"
+    started = "from hds.cli.start import entry; entry()"
     ran = subprocess.run([sys.executable, "-c", started, *words], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, "Traceback" in ran.stderr) == (5, False), ran.stderr
 
