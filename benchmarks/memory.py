@@ -48,7 +48,7 @@ def peak(arguments: tuple[str, ...], body: str, count: int) -> float:
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "wb") as nowhere:
         guest = Path(folder) / "guest.asm"
         guest.write_text(CALLS.format(count, body))
-        words = [sys.executable, "-m", "hds.cli.main", "run", *arguments, str(guest)]
+        words = [sys.executable, "-m", "hds", "run", *arguments, str(guest)]
         path = str(Path(__file__).resolve().parents[1])
         made = subprocess.Popen(
             words, cwd=folder, stdout=nowhere, stderr=nowhere, env={**os.environ, "PYTHONPATH": path}

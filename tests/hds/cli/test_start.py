@@ -64,8 +64,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "libraries", "most"),
     [
-        (("--version",), set(), 21),
-        (("explain", "E001"), set(), 70),
+        (("--version",), set(), 22),
+        (("explain", "E001"), set(), 71),
         (("check", "{script}"), set(), 100),
         (("check", "{counts}"), set(), 135),
         (("eval", "-e", "print(1);"), set(), 104),

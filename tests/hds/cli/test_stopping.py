@@ -74,7 +74,7 @@ SEEN_ALWAYS = [("native", "no event"), ("native", "messages"), ("reference", "sc
 @pytest.mark.nightly
 @pytest.mark.parametrize(("engine", "case"), often(SEEN_ALWAYS, INTERRUPTED))
 def test_ctrl_c_ends_the_run_and_shows_the_summary(tmp_path: Path, engine: str, case: str) -> None:
-    command = [sys.executable, "-m", "hds.cli.main", *arguments(tmp_path, engine, case)]
+    command = [sys.executable, "-m", "hds", *arguments(tmp_path, engine, case)]
     earlier = resource.getrusage(resource.RUSAGE_CHILDREN)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
@@ -123,7 +123,7 @@ def test_a_timeout_ends_what_would_run_for_hours(engine: str, case: str) -> None
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ctrl_c_ends_a_bare_script(engine: str) -> None:
     options = ("--engine", engine, "--max-steps", str(1 << 60), "-e", "while (1) { .n = .n + 1; }")
-    command = [sys.executable, "-m", "hds.cli.main", "eval", *options]
+    command = [sys.executable, "-m", "hds", "eval", *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         while processor_time(run.pid) < 0.8:
             time.sleep(0.05)
@@ -156,7 +156,7 @@ def test_who_gives_a_guest_its_input_has_seen_what_was_said_before(tmp_path: Pat
     listing = "lea rsi, [rip + text]; mov edx, 6; mov edi, 1; mov eax, 1; syscall; " + READER.partition("; again")[0]
     ends = '; mov edi, r12d; mov eax, 60; syscall; text: db "name?", 10'
     options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "--guest-output", "stdout", "-e", script)
-    command = [sys.executable, "-m", "hds.cli.main", "run", *options, listing_file(tmp_path, listing + ends)]
+    command = [sys.executable, "-m", "hds", "run", *options, listing_file(tmp_path, listing + ends)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdin is not None
         assert run.stdout is not None
@@ -172,7 +172,7 @@ def test_who_gives_a_guest_its_input_has_seen_what_was_said_before(tmp_path: Pat
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_guest_that_waits_for_input_is_ended_by_ctrl_c(tmp_path: Path, engine: str) -> None:
     options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "-e", ".connect local")
-    command = [sys.executable, "-m", "hds.cli.main", "run", *options, listing_file(tmp_path, READER)]
+    command = [sys.executable, "-m", "hds", "run", *options, listing_file(tmp_path, READER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert "no effect" in run.stderr.readline()

@@ -31,7 +31,7 @@ def started(*words: str, ignored: int | None = None, output: int = subprocess.PI
             signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
 
     return subprocess.Popen(
-        [sys.executable, "-m", "hds.cli.main", *words], stdout=output, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "hds", *words], stdout=output, stderr=subprocess.PIPE,
         stdin=subprocess.PIPE, text=True, preexec_fn=prepare,
     )  # fmt: skip
 

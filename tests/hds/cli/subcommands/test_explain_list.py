@@ -94,7 +94,7 @@ def test_the_page_is_up_to_date(name: str) -> None:
 
 
 def test_the_version_costs_next_to_nothing() -> None:
-    command = [sys.executable, "-m", "hds.cli.main", "--version"]
+    command = [sys.executable, "-m", "hds", "--version"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -103,7 +103,7 @@ def test_the_version_costs_next_to_nothing() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
-    command = f"{sys.executable} -m hds.cli.main list builtins | head -1"
+    command = f"{sys.executable} -m hds list builtins | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("function")
     assert done.stderr == ""

@@ -72,7 +72,7 @@ def test_a_timeout_ends_the_run(tmp_path: Path) -> None:
 def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
     path = listing_file(tmp_path, LOOP)
     commands = f'.start path {path}\n? printf("begun\\n");'
-    command = [sys.executable, "-u", "-m", "hds.cli.main", "run", *OPTIONS, "-e", commands, path]
+    command = [sys.executable, "-u", "-m", "hds", "run", *OPTIONS, "-e", commands, path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         while run.stdout.readline() != "begun\n":
@@ -88,7 +88,7 @@ def test_a_console_halts_all_cores_at_a_break_and_goes_on(tmp_path: Path) -> Non
         f".start path {path}\n!syscall pid 1010 script {{ if (@rbx == 5) {{ pause(); }} }}\n"
         "!syscall pid all script { interlocked_increment(&.n); }\ng\nr rbx\ng\n? print(.n);\nq\n"
     )
-    command = [sys.executable, "-m", "hds.cli.main", "console", *OPTIONS, path]
+    command = [sys.executable, "-m", "hds", "console", *OPTIONS, path]
     ran = subprocess.run(command, input=commands, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == ExitCode.OK, ran.stderr
     assert "rbx=0000000000000005" in ran.stdout
