@@ -11,26 +11,34 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
 from importlib.util import MAGIC_NUMBER
-from marshal import loads
-from types import CodeType, ModuleType
+from types import ModuleType
 
 _PACKAGES = frozenset(("hds", "lang", "machine", "vm"))
 _BY_TIME = MAGIC_NUMBER + bytes(4)  # how bytecode begins that has the time and size of its source next
-_HEADER = len(_BY_TIME) + 8  # in bytes
 _WORD = 0xFFFF_FFFF
+
+
+class _Kept(SourcelessFileLoader):
+    """Bytecode that is here."""
+
+    data = b""
+
+    def get_data(self, path: str) -> bytes:
+        """The bytecode, header and all."""
+        return self.data
 
 
 class _Loader(SourceFileLoader):
     """One whose bytecode is here; all else of it is asked of the file as ever."""
 
-    kept = b""
+    kept: _Kept | None = None
 
     def exec_module(self, module: ModuleType) -> None:
         """Execute the bytecode; the long way where it was made of a file of another name, as in folders that moved."""
-        kept, self.kept = self.kept, b""
-        code: CodeType | None = loads(memoryview(kept)[_HEADER:]) if kept else None
+        kept, self.kept = self.kept, None
+        code = None if kept is None else kept.get_code(self.name)
         if code is None or code.co_filename != self.path:
             super().exec_module(module)
         else:
@@ -65,7 +73,8 @@ def _spec(name: str, folder: str, stem: str, locations: list[str] | None) -> Mod
     if not code.startswith(_BY_TIME + made_of):
         return None
     loader = _Loader(name, source)
-    loader.kept = code
+    loader.kept = _Kept(name, kept)
+    loader.kept.data = code
     spec = ModuleSpec(name, loader, origin=source, is_package=locations is not None)
     spec.submodule_search_locations = locations
     spec.has_location, spec.cached = True, kept
