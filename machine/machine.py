@@ -192,7 +192,16 @@ class Machine:
 
     def _joined(self, process: Process, kernel: Kernel) -> None:
         self._sources.attach(process, kernel, self.current)
+        process.on_moved = self._moved
         self.taken_in(process)
+
+    def _moved(self, name: str, start: int, size: int, base: int) -> None:
+        """Name the events that wait where a module is not."""
+        for event in self.registry.oldest_first():
+            place = next((at for at in event.definition.parameters.values() if start <= at < start + size), None)
+            if place is not None:
+                text = f"it waits at {place:#x}, where {name} was to be, which is mapped at {base:#x} instead"
+                self._notice(text, event.definition.id)
 
     def _left(self, process: Process) -> None:
         self._sources.detach(process)

@@ -218,6 +218,8 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     cpu_alarm: int | None = None  # when `on_cpu_alarm` is to be called, by `cpu_time`
     on_end: Callable[[], None] = lambda: None
     on_cpu_alarm: Callable[[], None] = lambda: None
+    # A module whose place [start, start + size) was planned is elsewhere: its name, start and size, and the base.
+    on_moved: Callable[[str, int, int, int], None] = lambda name, start, size, base: None
     on_turn: Callable[[], None] = lambda: None  # before the running thread goes on in a turn
     interruptions: Interruptions | None = None
     _gives_way: bool = False

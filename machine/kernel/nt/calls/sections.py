@@ -255,6 +255,11 @@ def _map_image(thread: NtThread, module: Module, base_at: int, size_at: int) -> 
     if state.plan is not None and module is state.plan.ntdll:
         contents = renumbered(contents, base, state.numbering.changes)
     thread.services.work.charge(size)
+    planned = None if state.plan is None else state.plan.at(module.path)
+    if planned is not None and (planned is not module or base != planned.base):
+        there = space.allocation_at(planned.base)
+        if there is None or there.name != planned.path:
+            thread.process.on_moved(planned.name, planned.base, planned.file.size, base)
     space.map_image(base, size, areas, contents, module.path)
     thread.put_word(base_at, base)
     thread.put_word(size_at, size)

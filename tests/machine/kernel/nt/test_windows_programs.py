@@ -260,6 +260,8 @@ def test_a_dll_whose_place_is_taken_has_its_symbols_where_it_is(built: Path, tmp
     assert said.text == b"taken 1 moved 1 size 0\r\n"
     assert session.process is not None
     (module,) = (each for each in session.symbols.modules(session.process) if each.path.endswith("version.dll"))
+    told = f"it waits at {found.address:#x}, where version.dll was to be, which is mapped at {module.start:#x} instead"
+    assert said.notices == [told]
     assert module.start != base
     assert module.entry - module.start == plan.modules["version.dll"].file.entry
     moved = found.address - base + module.start
@@ -407,6 +409,9 @@ def test_a_planned_dll_that_the_program_has_changed_is_mapped_as_it_is_then(with
     session.run()
     assert said.text == b"copy 1\r\nsize -1\r\n"
     assert session.messages == []
+    assert re.fullmatch(
+        r"it waits at 0x\w+, where plugin.dll was to be, which is mapped at 0x\w+ instead", *said.notices
+    )
 
 
 def test_a_started_program_may_have_its_dlls_named_in_the_same_file(root: Path) -> None:
