@@ -32,6 +32,7 @@ from lang.commands import Command
 from machine.debugger import modules_of
 from machine.kernel import ENTRY_POINTS, Build
 from machine.loaders import LoadError, Placement, elf_symbols, module_name
+from machine.memory import Protection
 from vm import DriveRefused, late_pattern
 from vm.facts.limits import Limits
 from vm.facts.numbers import plain_number
@@ -300,12 +301,12 @@ class Symbols:
         return text
 
     def _named(self, process: Process, address: int) -> str:
-        """The text of a place: a symbol names what lies in its own module only, and what lies in none."""
+        """The text of a place: a symbol names what lies in its section of its own module, or in none."""
         found, extent = self.nearest(process, address), self._extent_at(process, address)
         if found is not None and found[1] <= FARTHEST_SYMBOL:
             name, distance = found
             symbol = self._extent_at(process, address - distance, with_end=True)
-            if not distance or extent == symbol:
+            if not distance or (extent == symbol and _is_one_section(process, address - distance, address)):
                 return _with_distance(name, distance)
         return "" if extent is None else _with_distance(extent.name, address - extent.start)
 
@@ -352,6 +353,13 @@ class Symbols:
 
     def _kernel_of(self, image: Image) -> str:
         return self._kernel or image.kernel
+
+
+def _is_one_section(process: Process, first: int, second: int) -> bool:
+    """Whether two addresses of a module seem to lie in one section: of code, or of data with the same rights."""
+    areas = [process.cpu.memory.area_at(each) for each in (first, second)]
+    rights = [Protection.NONE if area is None else area.protection for area in areas]
+    return rights[0] == rights[1] or all(each & Protection.EXECUTE for each in rights)
 
 
 def _with_distance(name: str, distance: int) -> str:

@@ -266,6 +266,8 @@ def test_a_dll_whose_place_is_taken_has_its_symbols_where_it_is(built: Path, tmp
     assert module.entry - module.start == plan.modules["version.dll"].file.entry
     moved = found.address - base + module.start
     assert session.symbols.place(session.process, moved) == "version!GetFileVersionInfoSizeA"
+    data = next(each for each in plan.modules["version.dll"].file.sections if each.name == ".rdata").relative
+    assert session.symbols.place(session.process, module.start + data + 8) == f"version+0x{data + 8:x}"
     assert "(taken!main+0x" in summarize(session).stopped
 
 
@@ -409,9 +411,8 @@ def test_a_planned_dll_that_the_program_has_changed_is_mapped_as_it_is_then(with
     session.run()
     assert said.text == b"copy 1\r\nsize -1\r\n"
     assert session.messages == []
-    assert re.fullmatch(
-        r"it waits at 0x\w+, where plugin.dll was to be, which is mapped at 0x\w+ instead", *said.notices
-    )
+    (told,) = said.notices
+    assert re.fullmatch(r"it waits at 0x\w+, where plugin\.dll was to be, which is mapped at 0x\w+ instead", told)
 
 
 def test_a_started_program_may_have_its_dlls_named_in_the_same_file(root: Path) -> None:
