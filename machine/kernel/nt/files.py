@@ -61,6 +61,9 @@ class File(KernelObject, eq=False):
         """Cut or extend. Raises NtError."""
 
 
+_PIECE = 1 << 20
+
+
 class StreamFile(File, eq=False):
     """A standard stream: what is written goes to `sink`, what is read comes from `source`."""
 
@@ -138,6 +141,16 @@ class DriveFile(File, eq=False, kw_only=True):
             raise failure(error) from None
         self.position = at + done
         return done
+
+    def clear(self, first: int, end: int) -> None:
+        """Write zeros there; the position stays. Raises NtError."""
+        position, self.position = self.position, 0
+        is_append, self.is_append = self.is_append, False
+        try:
+            for at in range(first, end, _PIECE):
+                self.write(at, bytes(min(_PIECE, end - at)))
+        finally:
+            self.position, self.is_append = position, is_append
 
     def resize(self, size: int) -> None:
         """As `File`."""

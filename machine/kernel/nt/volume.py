@@ -39,10 +39,11 @@ _STATUS = {
     Errno.EACCES: STATUS_ACCESS_DENIED, Errno.EPERM: STATUS_ACCESS_DENIED, Errno.EROFS: STATUS_ACCESS_DENIED,
     Errno.EBADF: STATUS_ACCESS_DENIED, Errno.EFBIG: STATUS_DISK_FULL, Errno.ENAMETOOLONG: STATUS_OBJECT_NAME_INVALID,
 }  # fmt: skip
-READ_ONLY, HIDDEN, SYSTEM, DIRECTORY, ARCHIVE, NORMAL = 1, 2, 4, 0x10, 0x20, 0x80  # FILE_ATTRIBUTE_*
+READ_ONLY, HIDDEN, SYSTEM, DIRECTORY, ARCHIVE, NORMAL, SPARSE = 1, 2, 4, 0x10, 0x20, 0x80, 0x200  # FILE_ATTRIBUTE_*
 _KEPT = HIDDEN | SYSTEM | ARCHIVE | 0x100 | 0x1000 | 0x2000  # TEMPORARY, OFFLINE, NOT_CONTENT_INDEXED
 _MOST_INDEXES = 64  # directories whose names are known in any case
 _STEPS = (".", "..")  # resolved by user mode, which leaves \\?\ alone: no names for NT
+_OWN_STREAM = "::$data"
 _FORBIDDEN = frozenset('/<>:"|?*') | {chr(code) for code in range(32)}
 
 
@@ -200,6 +201,14 @@ class Volume:
             except LinuxError as error:
                 raise failure(error) from None
         kept = wanted & (_KEPT | READ_ONLY) | DIRECTORY if spot.is_directory else wanted & _KEPT
+        self._keep(spot, kept | self._attributes.get(spot.identity, 0) & SPARSE)
+
+    def set_sparse(self, spot: Spot, *, is_sparse: bool) -> None:
+        """Whether a file says that it is sparse, which changes nothing else."""
+        if spot.node is not None:
+            self._keep(spot, self._attributes.get(spot.identity, ARCHIVE) & ~SPARSE | SPARSE * is_sparse)
+
+    def _keep(self, spot: Spot, kept: int) -> None:
         if kept == (DIRECTORY if spot.is_directory else ARCHIVE):
             self._attributes.pop(spot.identity, None)
         else:
@@ -253,7 +262,12 @@ class Volume:
         return index
 
     def find(self, names: tuple[str, ...]) -> Spot:
-        """The place that names lead to; of its directory at least there must be something. Raises NtError."""
+        """The place that names lead to; of its directory at least there must be something. Raises NtError.
+
+        Files have no streams but the one that needs no name.
+        """
+        if names and len(names[-1]) > len(_OWN_STREAM) and names[-1].lower().endswith(_OWN_STREAM):
+            names = (*names[:-1], names[-1][: -len(_OWN_STREAM)])
         if any(name in _STEPS or not _FORBIDDEN.isdisjoint(name) for name in names):
             raise NtError(STATUS_OBJECT_NAME_INVALID)
         parent: Node | None = None

@@ -377,7 +377,7 @@ def volume_information(
             data = struct.pack("<II", device, 0x20 if is_disk else 0)
         case 5:
             text = "NTFS".encode("utf-16-le")
-            data = struct.pack("<III", 6, 255, len(text)) + text
+            data = struct.pack("<III", 0x46, 255, len(text)) + text
         case 7:
             data = struct.pack("<QQQII", 1 << 20, 1 << 19, 1 << 19, 8, 512)
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
+from machine.kernel.nt.calls.file_controls import control_file
 from machine.kernel.nt.calls.mailslots import open_mailslot, read_mailslot
 from machine.kernel.nt.calls.pipes import Buffers, control_pipe, flush_pipe, open_pipe, read_pipe, write_pipe
 from machine.kernel.nt.changes import ADDED, LAST_WRITE, MODIFIED, SIZE
@@ -360,23 +361,17 @@ def device_control(
     return STATUS_INVALID_DEVICE_REQUEST
 
 
-_GET_OBJECT_ID = 0x9009C
-
-
 @call("NtFsControlFile")
 def file_system_control(
     thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, code: UInt,
     data: Address, size: UInt, buffer: Address, length: UInt,
 ) -> Result:  # fmt: skip
-    """FSCTL_GET_OBJECT_ID, by which Wine's loader knows a file again, and what pipes have."""
-    opened = thread.state.handles.of(file, File)
-    if code != _GET_OBJECT_ID or not isinstance(opened, DriveFile):
-        told = Told(block, event, routine, context)
-        return control_pipe(thread, opened, told, code, Buffers(data, size, buffer, length))
-    if length < 64:
-        return STATUS_INVALID_PARAMETER
-    thread.put(buffer, volume_of(thread).number_of(opened.spot).to_bytes(8, "little").ljust(64, b"\0"))
-    return completed(thread, opened, Told(block, event), STATUS_SUCCESS, 64)
+    """What files of the drive and pipes have."""
+    opened, told = thread.state.handles.of(file, File), Told(block, event, routine, context)
+    given = Buffers(data, size, buffer, length)
+    if isinstance(opened, DriveFile):
+        return control_file(thread, file, opened, told, code, given)
+    return control_pipe(thread, opened, told, code, given)
 
 
 @call("NtLockFile")
