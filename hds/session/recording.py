@@ -93,7 +93,7 @@ class Recording(msgspec.Struct, frozen=True):
     def record(self, session: Session, trigger: Trigger) -> Triggered:
         """The trigger as it is now."""
         process, kind = trigger.process, trigger.event.definition.kind
-        read = process.cpu.registers.read
+        values = process.cpu.registers.user_values() if self.registers else {}
         return Triggered(
             trigger.event.definition.id,
             int(trigger.stage is Stage.POST),
@@ -107,7 +107,7 @@ class Recording(msgspec.Struct, frozen=True):
             session.symbols.place(process, trigger.instruction_pointer) or None,
             trigger.context,
             session.machine.kernels.known_call_name(trigger.context) if kind.context == CALL_NUMBER else None,
-            {name: read(storage) for name, storage in GENERAL_AND_STATE.items()} if self.registers else None,
+            {name: values[storage] for name, storage in GENERAL_AND_STATE.items()} if self.registers else None,
             arguments_at(trigger, session.machine.options.kernel) if self.arguments else None,
             kind.name,
         )

@@ -460,7 +460,7 @@ class Session(PythonFace):
     def report_messages(self, messages: Kept, /) -> None:
         """The same of many messages; nobody has asked for more of them than their texts, where only those are told."""
         needs_each = self.limits.max_kept_messages or self._aggregation is not None
-        if needs_each or not takes_many(self.reporter):
+        if needs_each or len(messages) == 1 or not takes_many(self.reporter):
             for message in messages:
                 self.report(message)
             return

@@ -86,6 +86,7 @@ class BlockCounter:
         self._doubtful: set[_Block] = set()
         self._decoder = BlockDecoder()
         self._left = (0, 0, 0, 0)
+        self._here, self._rest_here = (-1, 0, 0, 0), 0  # where `_rest` was asked for last, and its answer
         self._translated: _Block | None = None  # a moment ago, while Python counts
         self._code: bytes | None = None  # of the block in OWN, if it was changed since that was entered
 
@@ -363,6 +364,12 @@ class BlockCounter:
 
     def _rest(self, rip: int) -> int:
         """How many of its instructions stand at or behind RIP; 0 where it is complete."""
+        here = (self._words[EXECUTED], *self._under_way(), rip)
+        if here != self._here:  # something was executed since it was asked last
+            self._here, self._rest_here = here, self._rest_of_block(rip)
+        return self._rest_here
+
+    def _rest_of_block(self, rip: int) -> int:
         address, shape = self._under_way()
         size, count = shape & _SIZE_MASK, shape >> 32
         at = rip - address

@@ -61,9 +61,9 @@ def with_hexadecimal(made: Mapping[str, object]) -> dict[str, object]:
             if value >= EXACT:
                 result[f"{name}_hex"] = f"0x{value:x}"
         elif isinstance(value, dict) and value:
-            if not all(type(inner) is int for inner in value.values()):
+            if {*map(type, value.values())} != {int}:
                 result[name] = with_hexadecimal(value)
-            elif any(inner >= EXACT for inner in value.values()):
+            elif max(value.values()) >= EXACT:
                 result[f"{name}_hex"] = {key: f"0x{inner:x}" for key, inner in value.items() if inner >= EXACT}
         elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
             result[name] = [with_hexadecimal(inner) for inner in value]

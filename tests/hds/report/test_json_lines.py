@@ -9,6 +9,7 @@ import pytest
 from hds_guests import command_line, listing_file
 
 from hds.report.json_lines import JsonLines
+from hds.report.records import Triggered, json_object
 from machine import Kept, Message
 
 MESSAGES = [
@@ -30,7 +31,31 @@ def test_many_messages_are_the_lines_of_each(reads_fields: bool, capsysbinary: p
     alone = capsysbinary.readouterr().out
     reporter.report_messages(Kept([message.text for message in MESSAGES], MESSAGES.__getitem__))
     assert capsysbinary.readouterr().out == alone
-    assert [json.loads(line)["tick"] for line in alone.splitlines()] == [message.time for message in MESSAGES]
+    made = [json.loads(line) for line in alone.splitlines()]
+    for line in made:
+        line.pop("fields", None)
+    assert made == [json_object(message) for message in MESSAGES]
+
+
+REGISTERS = {"rax": 1, "rip": 0xFFFFF800_00001000}
+TRIGGERS = [
+    Triggered(0, 0, 0, 1, 4096, 4100, "a", "a", 0x400000, None, 7, "write", kind="syscall"),
+    Triggered(0, 0, 0, 2, 4096, 4100, "a", "a", 0x400000, None, 7, "write", kind="syscall"),
+    Triggered(0, 1, 0, 3, 4096, 4100, "a", "a", 0x400000, "a!b", 1 << 63, None, kind="syscall"),
+    Triggered(0, 0, 0, 4, 4096, 4100, '"tick": 0', "\xe9\udc80", 0x400000, '"text": ""', 7, None, {"rax": 1}, (1, 2)),
+    Triggered(1, 0, 0, 1 << 53, 4096, 4100, "a", "a", 0x400000, "a!b", 7, None, REGISTERS),
+    Triggered(1, 0, 0, 5, 4096, 4100, "a", "a", 0x400000, "a!b", 7, None, REGISTERS, (1 << 63, 0)),
+    Triggered(1, 0, 0, 6, 4096, 4100, "a", "a", 0x400000, "a!b", 7, None, None, (1, 2)),
+]
+
+
+def test_triggers_are_the_objects_of_each(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    reporter = JsonLines()
+    for trigger in TRIGGERS:
+        reporter.report(trigger)
+    lines = capsysbinary.readouterr().out.splitlines()
+    assert [json.loads(line) for line in lines] == [json_object(trigger) for trigger in TRIGGERS]
+    assert lines[5].decode() == json.dumps(json_object(TRIGGERS[5]))
 
 
 @pytest.mark.lasting
