@@ -33,12 +33,27 @@ class Rule(msgspec.Struct, frozen=True):
 class Tables(msgspec.Struct, frozen=True):
     """The automaton. A row maps a symbol to the next state (0 or more), or to the rule to reduce by (-1 - number).
 
-    The start state is 0; `end` is the one behind the whole text.
+    The start state is 0; `end` is the one behind the whole text. `behind_chains` has what states came to by chains of
+    rules that pass their value on: by the state below, the state and the symbol that follows.
     """
 
     rules: tuple[Rule, ...]
     rows: tuple[dict[str, int], ...]
     end: int
+    behind_chains: dict[tuple[int, int, str], int] = msgspec.field(default_factory=dict)
+
+    def behind_chain(self, below: int, state: int, following: str) -> int:
+        """The state after all reductions by such rules that come one after the other."""
+        known = self.behind_chains.get((below, state, following))
+        if known is None:
+            known = state
+            while known != self.end and (entry := self.rows[known].get(following, 0)) < 0:
+                rule = self.rules[-1 - entry]
+                if not rule.chain:
+                    break
+                known = self.rows[below][rule.origin]
+            self.behind_chains[below, state, following] = known
+        return known
 
 
 class Token(Protocol):
@@ -88,7 +103,7 @@ class Parser:
                 states.append(entry)
                 self.values.append(token)
                 return True
-            self._reduce(-1 - entry)
+            self._reduce(-1 - entry, kind)
 
     def finish(self) -> Any:
         """The value of the whole text; None when it cannot end here."""
@@ -97,23 +112,23 @@ class Parser:
             entry = rows[states[-1]].get(END)
             if entry is None:
                 return None
-            self._reduce(-1 - entry)
+            self._reduce(-1 - entry, END)
         return self.values[-1]
 
-    def _reduce(self, number: int) -> None:
+    def _reduce(self, number: int, following: str) -> None:
         rule, make = self._rules[number] or self._reduction(number)
         states, values = self.states, self.values
-        size = rule.size
         if rule.chain:
-            states.pop()
-        else:
-            children: list[Any] = []
-            if size:
-                children = values[-size:]
-                del states[-size:], values[-size:]
-                if rule.spliced:
-                    children = _splice(children, rule.spliced)
-            values.append(children if make is None else make(children))
+            states[-1] = self.tables.behind_chain(states[-2], states[-1], following)
+            return
+        size = rule.size
+        children: list[Any] = []
+        if size:
+            children = values[-size:]
+            del states[-size:], values[-size:]
+            if rule.spliced:
+                children = _splice(children, rule.spliced)
+        values.append(children if make is None else make(children))
         states.append(self.tables.rows[states[-1]][rule.origin])
 
     def pop(self) -> None:

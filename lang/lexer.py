@@ -110,13 +110,14 @@ class Lexer:
         if at == 0 and text.startswith("\ufeff"):
             at = 1
         while at < self.end:
+            if text[at] in _USUAL_SPACE:
+                at += 1
+                continue
             match = TOKEN_PATTERN.match(text, at, self.end)
             assert match is not None
             kind = match.lastgroup
             assert kind is not None
             start, at = at, match.end()
-            if kind == "space" and not match[0].strip(_USUAL_SPACE):
-                continue
             span = Span(self.source, start, at)
             if kind == "word":
                 self.word(match[0], span)

@@ -59,6 +59,9 @@ class ScriptNames(msgspec.Struct):
         return found
 
 
+_WRITING = frozenset((s.Assign, s.Step, s.Unary, s.Call, s.Declarator))
+
+
 def written_globals(program: s.Program) -> set[str]:
     """The globals that a script assigns, steps, declares, or takes the address of, anywhere in its text."""
     found: set[str] = set()
@@ -70,6 +73,8 @@ def written_globals(program: s.Program) -> set[str]:
             found.add(node.name)
 
     for node in s.walk(program):
+        if type(node) not in _WRITING:  # most
+            continue
         match node:
             case s.Assign():
                 for target in node.targets:

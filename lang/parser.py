@@ -352,12 +352,13 @@ def parse(
     Included files are parts of the tree, each once; what stands at a wrong place is still in it (`lang.placement`).
     """
     loader = _Loader(include_paths, limits, diagnostics, drives, budget or SourceBudget(limits))
-    own = Path(source.name)
-    try:
-        if own.is_file():
-            loader.active.append(own.resolve())
-    except (OSError, ValueError):
-        pass
+    if source.text.find("#", start, end) >= 0:  # it may include itself
+        own = Path(source.name)
+        try:
+            if own.is_file():
+                loader.active.append(own.resolve())
+        except (OSError, ValueError):
+            pass
     unit = loader.load(source, start, end)
     if diagnostics.has_errors:
         return None

@@ -15,6 +15,7 @@ MAX_RIGHT_NESTING = 16
 SMALLEST_NORMAL = 2.2250738585072014e-308  # double
 ORDERINGS = ("<", ">", "<=", ">=")
 COMPARISONS = (*ORDERINGS, "==", "!=")
+_WITHOUT_RULES = frozenset((s.Number, s.GlobalName, s.RegisterName, s.PseudoName, s.SymbolName, s.Paren))  # most
 
 
 class ExpressionRules:
@@ -154,7 +155,8 @@ class ExpressionRules:
     def expression(self, node: s.Expression, where: Where) -> None:
         """All rules on an expression and what is in it; left-leaning chains in a loop."""
         for part in s.expressions(node):
-            self.one(part, where)
+            if type(part) not in _WITHOUT_RULES:
+                self.one(part, where)
 
     def one(self, node: s.Expression, where: Where) -> None:
         match node:

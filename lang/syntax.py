@@ -372,6 +372,8 @@ class Program(Node, frozen=True, eq=False):
 
 def children(node: Node) -> list[Node]:
     """The nodes directly below this one, in source order; of a chain of assignments all its places and its value."""
+    if not _WITH_NODES[type(node)]:
+        return []
     if isinstance(node, Assign):
         return [*node.targets, node.value]
     return _parts(node, _WITH_NODES)
@@ -446,7 +448,7 @@ def _parts(node: Node, wanted: _Fields) -> list[Node]:
     found: list[Node] = []
     for name in wanted[type(node)]:
         part = getattr(node, name)
-        if isinstance(part, tuple):
+        if type(part) is tuple:
             found += part if None not in part else [each for each in part if each is not None]
         elif isinstance(part, Node):
             found.append(part)

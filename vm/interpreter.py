@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -88,12 +89,23 @@ class _Body(msgspec.Struct, frozen=True):
     pcs: list[int]
 
 
-class _Prepared(msgspec.Struct, frozen=True, eq=False):
-    """What `load` keeps for `run`."""
+class _Prepared(msgspec.Struct, frozen=True, eq=False, dict=True):
+    """What `load` keeps for `run`; a program that is never run is never decoded."""
 
-    bodies: list[_Body]
+    program: Program
+    slots: tuple[int, ...]
     literals: Literals
-    formats: list[formatting.Format]
+    entries: array[int] | None
+
+    @cached_property
+    def bodies(self) -> list[_Body]:
+        """The functions."""
+        return [_decode(self, function) for function in self.program.functions]
+
+    @cached_property
+    def formats(self) -> list[formatting.Format]:
+        """Those of printf."""
+        return [formatting.parse(text) for text in self.program.formats]
 
 
 class _Frame:
@@ -121,14 +133,12 @@ class Interpreter:
         self._stacks: list[mmap.mmap] = []  # of runs that ended; a run may start while another one waits
 
     def load(self, program: Program, store: GlobalStore, *, counts_entries: bool = False) -> Loaded:
-        """Verify and decode. Raises VerificationError or GlobalConflict."""
+        """Verify. Raises VerificationError or GlobalConflict."""
         verify(program, self.limits)
         slots = store.bind(program.globals)
         literals = Literals(program.strings)
         entries = no_entries(program) if counts_entries else None
-        bodies = [_decode(program, function, slots, literals, entries) for function in program.functions]
-        formats = [formatting.parse(text) for text in program.formats]
-        return Loaded(program, store, slots, _Prepared(bodies, literals, formats), entries)
+        return Loaded(program, store, slots, _Prepared(program, slots, literals, entries), entries)
 
     def run(self, loaded: Loaded, host: Host) -> RunResult:
         """One run; every error of the script is in the result."""
@@ -141,9 +151,8 @@ class Interpreter:
             self._stacks.append(stack)
 
 
-def _decode(
-    program: Program, function: Function, slots: tuple[int, ...], literals: Literals, entries: array[int] | None
-) -> _Body:
+def _decode(prepared: _Prepared, function: Function) -> _Body:
+    program, entries = prepared.program, prepared.entries
     fuel = block_fuel(program, function)
     code: list[Decoded] = []
     pcs: list[int] = []
@@ -159,7 +168,7 @@ def _decode(
         row, operands = decode(program.code[pc])
         if row.is_jump:
             operands = (*operands[:-1], pc + 1 + operands[-1])
-        code.append(_decoded(program, row, operands, slots, literals))
+        code.append(_decoded(program, row, operands, prepared.slots, prepared.literals))
         pcs.append(pc)
     jumps = (DO_JZ, DO_JNZ, DO_JMP)
     code = [(kind, a, start_of[b], c) if kind in jumps else (kind, a, b, c) for kind, a, b, c in code]

@@ -189,6 +189,11 @@ JUMP24_RANGE = range(-0x80_0000, 0x80_0000)
 
 def encode(mnemonic: str, *operands: int) -> int:
     """The 32-bit word of an instruction. Raises ValueError when an operand does not fit its field."""
+    return _word(mnemonic, operands)
+
+
+@lru_cache(maxsize=4096)
+def _word(mnemonic: str, operands: tuple[int, ...]) -> int:
     row = BY_MNEMONIC[mnemonic]
     word, shift = row.opcode, 8
     if len(operands) != len(row.operands):

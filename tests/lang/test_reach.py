@@ -140,7 +140,8 @@ def reached() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset
         executed: set[int] = set()
         prepared: Any = loaded.native
         bodies = [replace(body, code=_Recording(body.code, body.pcs, executed)) for body in prepared.bodies]
-        result = engine.run(replace(loaded, native=replace(prepared, bodies=bodies)), host)
+        vars(prepared)["bodies"] = bodies
+        result = engine.run(loaded, host)
         if result.fault is not None:
             kinds.add(result.fault.kind.value)
         for pc in executed:
