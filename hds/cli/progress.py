@@ -77,10 +77,10 @@ class StatusLine:
         """Whether the line is to be made anew."""
         return now - self.began > _SILENT and now - self.shown >= _AGAIN
 
-    def show(self, text: str, now: float) -> None:
-        """Make it anew."""
+    def show(self, text: str) -> None:
+        """Make it anew. The first time takes long, and nothing goes on meanwhile: that counts for no rate."""
         self._stream.show_status(fitting(text))
-        self.shown = now
+        self.shown = self.clock()
 
     def end(self) -> None:
         """Take it away."""
@@ -122,7 +122,8 @@ class Progress:
         self._pace.turned()
         now = self._pace.began
         if self._status.is_due(now):
-            self._status.show(self._text(now), now)
+            self._status.show(self._text(now))
+            self._pace.began = self._status.shown
 
     def pause(self) -> None:
         """Somebody is asked what to do next."""

@@ -101,8 +101,8 @@ class Stream:
     def show_status(self, text: str) -> None:
         """A line at the foot of a terminal, in place of the last such; it goes when anything else is written.
 
-        Nothing is shown where the last line has no end yet; `""` takes the line away. The text has no line feed, and
-        may have control sequences. Raises StreamFailed.
+        Nothing is shown where the last line has no end yet: what stands in it would go with the status. `""` takes the
+        line away. The text has no line feed, and may have control sequences. Raises StreamFailed.
         """
         if self._terminal and not self._line.unfinished and (text or self._line.is_status):
             self._line.is_status = False

@@ -71,10 +71,10 @@ def keep(key: str, data: bytes) -> None:
             _make_room(folder)
 
 
-def is_kept_within(folder: str | os.PathLike[str]) -> bool:
-    """Whether the files are kept somewhere in this folder, or would be."""
+def kept_within(folder: str | os.PathLike[str]) -> str | None:
+    """Where the files are kept, or would be, if that is somewhere in this folder; else None."""
     path, above = _path(), os.path.realpath(folder)
-    return path is not None and os.path.commonpath((os.path.realpath(path), above)) == above
+    return path if path is not None and os.path.commonpath((os.path.realpath(path), above)) == above else None
 
 
 def _content(data: bytes | None) -> bytes | None:
@@ -91,11 +91,18 @@ def _is_ours(status: os.stat_result) -> bool:
 def _path() -> str | None:
     named = os.environ.get("HDS_CACHE")
     if named is not None:
-        return named or None
+        return _itself(named) if named else None
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):  # the specification says that others are to be ignored
         home = os.path.expanduser("~/.cache")
     return os.path.join(home, "hds") if os.path.isabs(home) else None
+
+
+def _itself(path: str) -> str:
+    """A path without slashes and dots at its end, with which a link would be followed."""
+    while path.endswith(("/", "/.")) and path.strip("/."):
+        path = path.removesuffix(".").rstrip("/")
+    return path
 
 
 @contextlib.contextmanager

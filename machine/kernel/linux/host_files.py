@@ -54,9 +54,10 @@ def show_folder(folder: Path, writable: bool, quota: FolderQuota, user: int, gro
         if found.st_dev == forbidden != os.stat("/").st_dev:
             os.close(descriptor)
             raise ValueError(f"{folder} is part of {system}")
-    if writable and code_cache.is_kept_within(folder):
+    kept = code_cache.kept_within(folder) if writable else None
+    if kept is not None:
         os.close(descriptor)
-        raise ValueError(f"machine code of hds is kept in {folder}, which guests would write to: set HDS_CACHE")
+        raise ValueError(f"machine code of hds is kept in {kept}, which guests would write to: set HDS_CACHE")
     return HostDirectory(descriptor, Share(identity(found), writable, quota, user, group))
 
 

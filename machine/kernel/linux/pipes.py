@@ -72,7 +72,10 @@ class PipeEnd(OpenFile):
 
     def before_fault(self, readable: int, size: int) -> int:
         """As `OpenFile`."""
-        return before_fault(readable, self._pipe.joining(size))
+        joining = self._pipe.joining(size)
+        if not joining:
+            self.require_room(1)  # a full pipe looks at no buffer
+        return before_fault(readable, joining)
 
     @property
     def waits_for_room(self) -> bool:

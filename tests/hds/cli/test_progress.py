@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from engines import need_machine_code
-from hds_guests import listing_file
+from hds_guests import listing_file, session
 
-from hds.cli.progress import StatusLine, fitting, short
+from hds.cli.progress import Progress, StatusLine, fitting, short
 
 # Writes a line, is busy for as many rounds as it takes, and so on, three times.
 BUSY = """
@@ -132,15 +133,26 @@ class Shown:
 
 
 def test_a_line_comes_in_the_second_second_and_five_times_a_second_at_most() -> None:
-    times = iter([0.0, 0.9, 1.0, 1.1, 1.25, 1.31, 5.0])
+    times = iter([0.0, 0.9, 1.0, 1.1, 1.1, 1.25, 1.31, 1.31, 5.0, 5.0])  # a line is followed by one more look
     terminal = Shown()
     line = StatusLine(terminal, lambda: next(times))  # type: ignore[arg-type]
     for _ in range(6):
         now = line.clock()
         if line.is_due(now):
-            line.show(f"{now}", now)
+            line.show(f"{now}")
     line.end()
     assert terminal.said == ["1.1", "1.31", "5.0", ""]
+
+
+def test_the_time_that_a_line_takes_to_be_drawn_counts_for_no_rate() -> None:
+    times = iter([0.0, 0.0, 1.5, 9.5, 10.5, 10.5])  # two to begin with, then each turn's, and each line's
+    terminal, made = Shown(), session()[0]
+    progress = Progress(made, StatusLine(terminal, lambda: next(times)))  # type: ignore[arg-type]
+    counts = iter([3_000_000, 5_000_000])
+    with patch.object(type(made), "instructions", property(lambda _: next(counts))):
+        progress.turned()
+        progress.turned()
+    assert [re.findall(r"\((.*?)/s", line) for line in terminal.said] == [["2M"], ["2M"]]
 
 
 def test_numbers_are_short() -> None:

@@ -107,6 +107,17 @@ def test_what_belongs_to_somebody_else_is_not_read(folder: Path, what: str) -> N
     assert code_cache.read(KEY) is None
 
 
+@pytest.mark.parametrize("ending", ["/", "//", "/.", "/./"])
+def test_a_link_is_none_the_less_with_a_slash_behind_it(
+    folder: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linked_folder(kept(folder))
+    monkeypatch.setenv("HDS_CACHE", f"{folder}{ending}")
+    assert code_cache.read(KEY) is None
+    monkeypatch.setenv("HDS_CACHE", f"{folder.with_name('elsewhere')}{ending}")
+    assert code_cache.read(KEY) == DATA
+
+
 @pytest.mark.parametrize("path", ["", "/proc/nothing/hds", "/dev/null"])
 def test_without_a_folder_everything_is_compiled(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HDS_CACHE", path)
@@ -143,9 +154,10 @@ def test_guests_do_not_write_to_a_folder_with_the_cache_in_it(folder: Path, tmp_
     (tmp_path / "link").symlink_to(tmp_path / "cache")
     (tmp_path / "cachet").mkdir()
     within = [tmp_path, folder, folder.parent, tmp_path / "link", Path("/")]
-    assert [code_cache.is_kept_within(each) for each in within] == [True] * len(within)
-    assert not code_cache.is_kept_within(tmp_path / "cachet")
+    assert [code_cache.kept_within(each) for each in within] == [str(folder)] * len(within)
+    assert code_cache.kept_within(tmp_path / "cachet") is None
     for each in within[:4]:
         ran = command_line("run", "--kernel", "linux", "--root-rw", str(each), "-e", "g", program)
         assert ran.code != 0
+        assert f"machine code of hds is kept in {folder}, which" in ran.errors
         assert "HDS_CACHE" in ran.errors

@@ -12,7 +12,11 @@ ELAPSED_CLOCKS: tuple[int, ...] = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse 
 _OWN_CLOCKS = (2, 3)  # the time of the process; its threads are not told apart
 _TIMER_ABSTIME = 1
 LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one step
-_KIND_OF_CLOCK, _NO_CLOCK = 3, 0  # of a clock of a process by its number, the complement of its id and the kind
+_KIND_OF_CLOCK, _NO_CLOCK, _OF_A_THREAD = (
+    3,
+    0,
+    4,
+)  # of a clock of a process by its number, the complement of its id and the kind
 _WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the coarse ones
 
 
@@ -23,7 +27,19 @@ def time_of(task: Task, clock: int) -> int:
         return task.process.cpu_time
     if clock in ELAPSED_CLOCKS:
         return task.clock.elapsed()
+    if clock < 0 and clock & _KIND_OF_CLOCK != _KIND_OF_CLOCK:
+        return _time_of_another(task, ~(clock >> 3), is_thread=bool(clock & _OF_A_THREAD))
     raise LinuxError(Errno.EINVAL)
+
+
+def _time_of_another(task: Task, number: int, *, is_thread: bool) -> int:
+    """The time of a process that is there, or of a thread of the own one; 0 is the own."""
+    own = task.threads
+    if not number or (is_thread and number in own.tasks):
+        return own.time_used
+    if is_thread or number not in own.table:
+        raise LinuxError(Errno.EINVAL)
+    return own.table[number].time_used
 
 
 @call("clock_gettime")

@@ -781,6 +781,18 @@ static void process(void) {
     SHOW(syscall(SYS_clock_nanosleep, 3, 0, &bad, 0));
     SHOW(syscall(SYS_clock_nanosleep, 77, 0, &bad, 0));
     SHOW(syscall(SYS_clock_gettime, 77, &bad));
+    for (int clock = -8; clock < 0; clock++) { SHOW(syscall(SYS_clock_gettime, clock, &bad)); }
+    for (int kind = 0; kind < 8; kind++) {
+        SHOW(syscall(SYS_clock_gettime, ~getpid() << 3 | kind, &bad));
+        SHOW(syscall(SYS_clock_gettime, ~(1 << 28) | kind, &bad));
+    }
+    {
+        int full[2]; static char much[1 << 16];
+        SHOW(pipe2(full, O_NONBLOCK)); SHOW(write(full[1], BAD, 10));
+        SHOW(write(full[1], much, sizeof much)); SHOW(write(full[1], BAD, 10)); SHOW(write(full[1], BAD, 10000));
+        SHOW(write(full[1], BAD, 0)); SHOW(read(full[0], much, 4096)); SHOW(write(full[1], BAD, 10));
+        close(full[0]); close(full[1]);
+    }
     SHOW(syscall(SYS_clock_gettime, 0, BAD));
     int ends[2];
     pipe(ends);
