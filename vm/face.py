@@ -8,20 +8,46 @@ from importlib import import_module
 from types import ModuleType
 
 _SCAFFOLD = {"TYPE_CHECKING", "annotations", "lazy"}  # what an `__init__` needs for this, and nobody asks for
+_late: dict[str, ModuleType] = {}  # by the names of those that somebody has
 
 
-def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+class _Late(ModuleType):
+    """A module that is loaded when something in it is first used."""
+
+    def __getattr__(self, name: str) -> object:
+        value: object = getattr(import_module(self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+
+def load_late() -> None:
+    """Load now what is loaded when it is first used, where others begin with what is here: they would each load it."""
+    loaded: set[str] = set()
+    while new := _late.keys() - loaded:
+        for name in sorted(new):
+            import_module(name)
+        loaded |= new
+
+
+def lazy(
+    package: str, homes: Mapping[str, str], late: str = ""
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package: `homes` says, for each of its modules, which names are found there.
 
-    A module without names is one itself.
+    A module without names is one itself. One of `late` is loaded when something in it is first used, not when it is
+    imported, by `from package import module`: what most runs do without.
 
     Nothing is kept: `from package import name` asks once, and who asked keeps it. The `__init__` has the same names
     imported for types, and this in the other branch, so that a type checker knows them and no others.
     """
     home_of = {name: f"{package}.{module}" for module, names in homes.items() for name in names.split()}
     modules = {module for module, names in homes.items() if not names}
+    late_ones = frozenset(late.split())
 
     def get(name: str) -> object:
+        if name in late_ones:
+            whole = f"{package}.{name}"
+            return _late.setdefault(whole, _Late(whole))
         if name in modules:
             return import_module(f"{package}.{name}")
         if name == "__all__":  # of `from package import *`: its modules, which may need extras, are no part of it
