@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from machine.loaders import BEGINNING, MOST_SCRIPTS, LoadError, interpreter_of, looks_at
+from machine.loaders import LoadError, looks_at, scripts
 from machine.options import MachineOptions, Program
 from vm import FileRefused
 
@@ -30,7 +30,7 @@ def interpreted(
         data = looks_at(content)
     except FileRefused:
         return given, None
-    if not data.startswith(BEGINNING) or interpreter_of(data) is None:
+    if not data.startswith(scripts.BEGINNING) or scripts.interpreter_of(data) is None:
         return given, None
     kernel = kernels.get("linux")
     script = path = kernel.path_of(content)
@@ -40,12 +40,12 @@ def interpreted(
         )
         raise LoadError(f"{content} is a script, which its interpreter would not find", hint)
     texts = [path, *(each.encode("utf-8", "surrogateescape") for each in given.arguments)]
-    for _ in range(MOST_SCRIPTS + 1):
-        interpreter = interpreter_of(data) if data.startswith(BEGINNING) else None
+    for _ in range(scripts.MOST_SCRIPTS + 1):
+        interpreter = scripts.interpreter_of(data) if data.startswith(scripts.BEGINNING) else None
         if interpreter is None:
             arguments = [text.decode("utf-8", "surrogateescape") for text in texts]
             return replace(given, source=data, name=given.process_name, arguments=arguments), (path, script)
         texts = [*interpreter.arguments(path), *texts[1:]]
         path = interpreter.path
         data = kernel.program_file(path)
-    raise LoadError(f"{content} is a script for a script, and so on: there are more than {MOST_SCRIPTS}")
+    raise LoadError(f"{content} is a script for a script, and so on: there are more than {scripts.MOST_SCRIPTS}")

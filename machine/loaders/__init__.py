@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
-    from machine.loaders import elf as elf, initial_stack as initial_stack
+    from machine.loaders import elf as elf, initial_stack as initial_stack, scripts as scripts
     from machine.loaders.image import (
         Image as Image,
         LoadError as LoadError,
@@ -75,4 +75,5 @@ else:
             "scripts": "BEGINNING LOOKED_AT MOST_SCRIPTS Interpreter interpreter_of",
             "symbols": "Symbol elf_symbols module_name",
         },
+        late="asm elf pe raw scripts",
     )

@@ -6,7 +6,7 @@ An entry is a label or an address; without one the listing starts at the label `
 from __future__ import annotations
 
 from machine.loaders import raw
-from machine.loaders.image import Image, LoadError, Placement, ProgramKind
+from machine.loaders.image import Image, LoadError, Placement
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 ENTRY_LABEL = "start"
@@ -35,7 +35,8 @@ def load(
     return raw.load(assembly.code, base, entry, ring)
 
 
-def _of_file(data: bytes, placement: Placement) -> Image:
+def of_file(data: bytes, placement: Placement) -> Image:
+    """As `Loader`."""
     limits = placement.limits
     if len(data) > limits.max_source_bytes:
         raise LoadError(f"the listing is larger than max_source_bytes ({limits.max_source_bytes} bytes)")
@@ -45,6 +46,3 @@ def _of_file(data: bytes, placement: Placement) -> Image:
         raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
     base = raw.DEFAULT_BASE if placement.base is None else placement.base
     return load(text, base, placement.entry, placement.ring, limits)
-
-
-KIND = ProgramKind("asm", "an assembly listing", _of_file, suffixes=(".asm",), is_text=True)

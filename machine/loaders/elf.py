@@ -14,13 +14,12 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from machine.loaders.image import Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
+from machine.loaders.image import Image, LoadError, Placement, ProgramHeaders, check_size, is_elf
 from machine.loaders.initial_stack import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.loaders.symbols import elf_symbols
 from machine.memory import PAGE, Area, Protection, page_ceil, page_floor, with_read
 from vm.facts.limits import DEFAULT_LIMITS
 
-MAGIC = b"\x7fELF"
 PIE_BASE = 0x5555_5555_4000
 _ET_EXEC, _ET_DYN, _EM_386, _EM_X86_64 = 2, 3, 3, 62
 _PT_LOAD, _PT_INTERP, _PT_GNU_STACK = 1, 3, 0x6474_E551
@@ -171,7 +170,7 @@ def _laid_out(
 
 
 def _read_header(data: bytes) -> _Header:
-    if not data.startswith(MAGIC):
+    if not is_elf(data):
         raise LoadError("not an ELF file: it does not begin with the magic bytes 7f 45 4c 46")
     if len(data) < _HEADER.size:
         raise LoadError("this ELF file ends within its header")
@@ -303,12 +302,6 @@ def _stack_protection(segments: list[_Segment]) -> Protection:
     return Protection.ALL if executable else _READ_WRITE
 
 
-def _of_file(data: bytes, placement: Placement) -> Image:
+def of_file(data: bytes, placement: Placement) -> Image:
+    """As `Loader`."""
     return load(data, placement.limits.max_guest_memory, placement.read_file)
-
-
-def _recognises(data: bytes) -> bool:
-    return data.startswith(MAGIC)
-
-
-KIND = ProgramKind("elf", "an ELF program", _of_file, _recognises, has_symbols=True)

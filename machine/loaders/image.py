@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -110,20 +110,45 @@ def _never(data: bytes) -> bool:
     return False
 
 
-class ProgramKind(msgspec.Struct, frozen=True):
-    """A kind of program, as each loader's module describes it; `machine.loaders.reading` has a row for each.
+def is_elf(data: bytes) -> bool:
+    """Whether data starts like an ELF file."""
+    return data.startswith(b"\x7fELF")
 
-    `load` raises LoadError. `recognises` looks at the first 4096 bytes of a file; what it does not recognise is of this
-    kind if its name ends in one of `suffixes`. `what` is the end of a sentence that says what a file is.
+
+def is_pe(data: bytes) -> bool:
+    """Whether data starts like a PE file: an MZ header that points to a PE signature."""
+    if not data.startswith(b"MZ") or len(data) < 0x40:
+        return False
+    offset = int.from_bytes(data[0x3C:0x40], "little")
+    return data[offset : offset + 4] == b"PE\0\0"
+
+
+class Loader(Protocol):
+    """A module of this room that loads a kind of program."""
+
+    def of_file(self, data: bytes, placement: Placement) -> Image:
+        """The image of a program. Raises LoadError."""
+        ...
+
+
+class ProgramKind(msgspec.Struct, frozen=True):
+    """A kind of program; `machine.loaders.reading` has a row for each.
+
+    `recognises` looks at the first 4096 bytes of a file; what it does not recognise is of this kind if its name ends in
+    one of `suffixes`. `what` is the end of a sentence that says what a file is.
     """
 
     name: str
     what: str
-    load: Callable[[bytes, Placement], Image]
+    loader: Loader
     recognises: Callable[[bytes], bool] = _never
     suffixes: tuple[str, ...] = ()
     has_symbols: bool = False
     is_text: bool = False
+
+    def load(self, data: bytes, placement: Placement) -> Image:
+        """The image of a program of this kind. Raises LoadError."""
+        return self.loader.of_file(data, placement)
 
 
 def check_size(areas: Iterable[Area], largest: int) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from machine.loaders.image import Image, LoadError, Placement, ProgramKind, check_size
+from machine.loaders.image import Image, LoadError, Placement, check_size
 from machine.loaders.modules import has_system, plan
-from machine.loaders.pe_file import IMPORTS, PeFile, looks_like
+from machine.loaders.pe_file import IMPORTS, PeFile
 from machine.loaders.pe_symbols import symbols_of
 from vm.facts.limits import DEFAULT_LIMITS
 
@@ -36,13 +36,11 @@ def _image(file: PeFile, largest: int, *, imports: bool) -> Image:
     return Image("nt", entry, None, file.areas, file.contents, symbols=symbols_of(file, file.base), extent=extent)
 
 
-def _of_file(data: bytes, placement: Placement) -> Image:
+def of_file(data: bytes, placement: Placement) -> Image:
+    """As `Loader`."""
     limits = placement.limits
     file = PeFile(data)
     if placement.root is None or not has_system(placement.root, limits):
         return _image(file, limits.max_guest_memory, imports=False)
     image = _image(file, limits.max_guest_memory, imports=True)
     return replace(image, windows=plan(file, placement))
-
-
-KIND = ProgramKind("pe", "a PE program", _of_file, looks_like, has_symbols=True)

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import msgspec
 
-from machine.loaders.image import LoadError, check_size
+from machine.loaders.image import LoadError, check_size, is_pe
 from machine.memory import PAGE, Area, Protection, page_ceil, with_read
 
 _USER_SPACE = 1 << 47
@@ -83,19 +83,11 @@ class Section(msgspec.Struct, frozen=True):
         return data[start : min(end, start + min(page_ceil(self.file_size), self.size))]
 
 
-def looks_like(data: bytes) -> bool:
-    """Whether data starts like a PE file: an MZ header that points to a PE signature."""
-    if not data.startswith(b"MZ") or len(data) < 0x40:
-        return False
-    (offset,) = struct.unpack_from("<I", data, 0x3C)
-    return data[offset : offset + 4] == b"PE\0\0"
-
-
 class PeFile:
     """The file's headers and sections, checked. Raises LoadError."""
 
     def __init__(self, data: bytes) -> None:
-        if not looks_like(data):
+        if not is_pe(data):
             missing = "has no `PE` signature" if data.startswith(b"MZ") else "does not begin with the magic bytes 4d 5a"
             raise LoadError(f"not a PE file: it {missing}")
         self.data = data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.loaders.image import KERNEL, Image, LoadError, Placement, ProgramKind
+from machine.loaders.image import KERNEL, Image, LoadError, Placement
 from machine.memory import PAGE, Area, Protection, page_ceil, page_floor
 
 DEFAULT_BASE = 0x40_0000
@@ -24,8 +24,6 @@ def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None, ring: 
     return Image("linux", start, base + len(code), (area,), ((base, code),), level=level)
 
 
-def _of_file(data: bytes, placement: Placement) -> Image:
+def of_file(data: bytes, placement: Placement) -> Image:
+    """As `Loader`."""
     return load(data, DEFAULT_BASE if placement.base is None else placement.base, placement.entry, placement.ring)
-
-
-KIND = ProgramKind("raw", "machine code", _of_file, suffixes=(".bin", ".raw", ".sc"))

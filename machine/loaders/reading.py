@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from machine.loaders import asm, elf, pe, raw
-from machine.loaders.image import USER, Image, LoadError, Placement, ProgramKind, UnreadableFile
-from machine.loaders.scripts import BEGINNING, interpreter_of
+from machine.loaders import asm, elf, pe, raw, scripts
+from machine.loaders.image import USER, Image, LoadError, Placement, ProgramKind, UnreadableFile, is_elf, is_pe
 from vm import FileRefused, FileTooLarge, read_beginning, read_file
 from vm.facts.limits import Limits
 
-KINDS: Mapping[str, ProgramKind] = {kind.name: kind for kind in (elf.KIND, pe.KIND, raw.KIND, asm.KIND)}
+_ELF = ProgramKind("elf", "an ELF program", elf, is_elf, has_symbols=True)
+_PE = ProgramKind("pe", "a PE program", pe, is_pe, has_symbols=True)
+_RAW = ProgramKind("raw", "machine code", raw, suffixes=(".bin", ".raw", ".sc"))
+_ASM = ProgramKind("asm", "an assembly listing", asm, suffixes=(".asm",), is_text=True)
+
+KINDS: Mapping[str, ProgramKind] = {kind.name: kind for kind in (_ELF, _PE, _RAW, _ASM)}
 KIND_OF_SUFFIX: Mapping[str, ProgramKind] = {suffix: kind for kind in KINDS.values() for suffix in kind.suffixes}
 
 # What other files are, by their first bytes.
 _FILES = (
-    (BEGINNING, "a script for another program"),
+    (b"#!", "a script for another program"),
     (b"HDSC", "a compiled script"),
     (b"HDSB", "a compiled command file"),
     (b"MZ", "a DOS program"),
@@ -35,7 +39,7 @@ _FILES = (
     (b"\x1f\x8b", "compressed data"),
 )
 TEXT, _UNKNOWN = "text", "data of an unknown kind"
-PROGRAMS = (elf.KIND.what, pe.KIND.what, "a DOS program", "a Mach-O program")
+PROGRAMS = (_ELF.what, _PE.what, "a DOS program", "a Mach-O program")
 SCRIPTS = (TEXT, "a compiled script", "a compiled command file")
 _LOOKED_AT = 4096  # bytes in which text shows
 
@@ -71,7 +75,7 @@ def _kind_of(program: Path | bytes, data: bytes) -> ProgramKind:
             for kind in KINDS.values()
             if kind.suffixes
         ]
-        interpreter = interpreter_of(data) if data.startswith(BEGINNING) else None
+        interpreter = scripts.interpreter_of(data) if data.startswith(scripts.BEGINNING) else None
         path = "" if interpreter is None else interpreter.path.decode("utf-8", "replace")
         if path and path.isprintable():
             hints.insert(0, f"`--root DIR` shows the guest {path}, which it is for: `--root /` that of this machine")

@@ -109,7 +109,7 @@ def dll(root: Path, name: str, data: bytes) -> None:
 
 
 def plan_of(root: Path, program: bytes, *modules: str) -> WindowsPlan:
-    image = pe.KIND.load(program, Placement(root=root, modules=modules))
+    image = pe.of_file(program, Placement(root=root, modules=modules))
     assert image.windows is not None
     return image.windows
 
@@ -191,7 +191,7 @@ def test_a_dll_below_the_programs_folder_is_found_and_links_are_not_followed(tmp
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "linked.dll").write_bytes(relocatable(0xA000))
     (tmp_path / "prog" / "way").symlink_to(tmp_path / "outside")
-    made = pe.KIND.load(program.read_bytes(), Placement(root=tmp_path, path=program)).windows
+    made = pe.of_file(program.read_bytes(), Placement(root=tmp_path, path=program)).windows
     assert made is not None
     for name in ("own", "linked"):
         made.include(name)
@@ -200,7 +200,7 @@ def test_a_dll_below_the_programs_folder_is_found_and_links_are_not_followed(tmp
 
 def test_a_folder_without_ntdll_is_none(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="imports from DLLs") as caught:
-        pe.KIND.load(importing(b"ntdll.dll"), Placement(root=tmp_path))
+        pe.of_file(importing(b"ntdll.dll"), Placement(root=tmp_path))
     assert "--root" in caught.value.hint
 
 
