@@ -58,4 +58,6 @@ else:
             "standard_input": "Given HostInput",
             "tree": "World",
         },
+        late="capture host_files host_rules interfaces pipe_buffers scripted_network seccomp signals socket_options "
+        "standard_input terminals timers",
     )

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from machine.kernel.abi import Call, narrowed
-from machine.kernel.linux import seccomp
 from machine.kernel.linux.calls import call_of
 from machine.kernel.linux.errors import Errno
-from machine.kernel.linux.names import NAMES, NAMES_386, NUMBERS
+from machine.kernel.linux.names import ARCH_I386, ARCH_X86_64, NAMES, NAMES_386, NUMBERS
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.outcomes import Result
 from vm.facts.registers import STORAGE_INDEX
@@ -63,9 +62,9 @@ def _interrupt_call_of(number: int) -> Call | None:
     return INTERRUPT_CALLS.get(number)
 
 
-SYSCALL = CallingConvention(seccomp.ARCH_X86_64, NAMES, 0, call_of, _storages("rdi rsi rdx r10 r8 r9"))
+SYSCALL = CallingConvention(ARCH_X86_64, NAMES, 0, call_of, _storages("rdi rsi rdx r10 r8 r9"))
 INT80 = CallingConvention(
-    seccomp.ARCH_I386, NAMES_386, 1 << 32, _interrupt_call_of, _storages("rbx rcx rdx rsi rdi rbp"), is_short=True
+    ARCH_I386, NAMES_386, 1 << 32, _interrupt_call_of, _storages("rbx rcx rdx rsi rdi rbp"), is_short=True
 )
 
 

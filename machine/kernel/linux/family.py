@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from machine.kernel.happenings import Ended
-from machine.kernel.linux import signals, tracing
+from machine.kernel.linux import signals, timers, tracing
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.signals import SIGCONT, SIGKILL
 from machine.kernel.linux.task import INIT_ID, SIGCHLD, Task, ThreadGroup
-from machine.kernel.linux.timers import arm_cpu_alarm
 
 STOPPED, CONTINUED = 0x7F, 0xFFFF  # what a status says besides
 _CLD_EXITED, _CLD_KILLED, _CLD_DUMPED, _CLD_STOPPED, _CLD_CONTINUED = 1, 2, 3, 5, 6
@@ -33,7 +31,7 @@ def succeed(group: ThreadGroup) -> None:
     group.process.on_end = lambda: _ended(group)
     group.exit_signal = SIGCHLD
     if group.process.cpu_alarm is not None:
-        arm_cpu_alarm(group)
+        timers.arm_cpu_alarm(group)
 
 
 def living(group: ThreadGroup) -> Iterator[ThreadGroup]:
@@ -50,13 +48,13 @@ def status_of(group: ThreadGroup) -> int:
         return (process.exit_code & 0xFF) << 8
     if process.crash_code is not None:
         return process.crash_code - _SIGNAL_BASE
-    return group.crashed_by or SIGKILL
+    return group.crashed_by or signals.SIGKILL
 
 
 def code_and_value(status: int) -> tuple[int, int]:
     """The si_code and the si_status of a status."""
     if status == CONTINUED:
-        return _CLD_CONTINUED, SIGCONT
+        return _CLD_CONTINUED, signals.SIGCONT
     if status & 0xFF == STOPPED:
         return _CLD_STOPPED, status >> 8
     return (_CLD_KILLED, status & 0x7F) if status & 0x7F else (_CLD_EXITED, status >> 8)

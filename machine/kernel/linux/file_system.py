@@ -7,11 +7,12 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from machine.kernel.base import Services, Start
+from machine.kernel.linux import standard_input
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.file_locks import FileLocks
-from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
 from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.notifications import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, Notifier
@@ -19,13 +20,14 @@ from machine.kernel.linux.open_files import O_RDONLY, DescriptorTable, DeviceFil
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.posix_queues import PosixQueues
-from machine.kernel.linux.proc import System
-from machine.kernel.linux.standard_input import HostInput
 from machine.kernel.linux.task import Task
 from machine.kernel.linux.tree import GuestProgram, Tree, World
 from machine.loaders import LoadError, UnreadableFile
 from machine.schedule import Thread
 from vm import FileRefused, read_file
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.proc import System
 
 
 class FileSystem:
@@ -46,13 +48,12 @@ class FileSystem:
         self._world = world
         self._tasks = tasks
         self._make_system = system
-        self._quota = FolderQuota(services.limits)
         self.store = Store(services.limits.max_file_bytes, now, services.work, world.user, world.group)
         self.locks = FileLocks()
         self.queues = PosixQueues(self.store)
         self.notifier = Notifier(self._is_open)
         self._tree: Tree | None = None
-        self._system: System | None = None  # made with it
+        self._system: System | None = None  # when guests have looked at it
 
     # --- the tree
 
@@ -63,9 +64,12 @@ class FileSystem:
 
     def _files(self) -> Tree:
         if self._tree is None:
-            self._system = system = self._make_system()
-            self._tree = Tree(self._world, self.store, self._quota, system)
+            self._tree = Tree(self._world, self.store, self._limits, self._look_at_system)
         return self._tree
+
+    def _look_at_system(self) -> System:
+        self._system = self._make_system()
+        return self._system
 
     def root_for(self, generator: random.Random) -> Place:
         """The root of a guest that has its own random numbers."""
@@ -139,7 +143,7 @@ class FileSystem:
     @property
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files that refused something to a guest."""
-        return frozenset(self._quota.reached | self.store.reached)
+        return frozenset(self.store.reached | (frozenset() if self._tree is None else self._tree.reached_limits))
 
     @property
     def missing_files(self) -> frozenset[str]:
@@ -157,13 +161,13 @@ class FileSystem:
 
     def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input
-        if isinstance(source, int | HostInput):
-            source = source if isinstance(source, HostInput) else HostInput(source)
-            return InputStream(source, self.store.new_inode(), self._work)
         if source is None:
             place = find(self._work, root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)
             return DeviceFile(O_RDONLY, place, place.node)
+        if not isinstance(source, bytes | Path):
+            source = standard_input.HostInput(source) if isinstance(source, int) else source
+            return InputStream(source, self.store.new_inode(), self._work)
         data = read_file(source, self._limits, "max_file_bytes") if isinstance(source, Path) else source
         try:
             return RegularFile(O_RDONLY, None, MemoryFile(self.store, 0o600, data))

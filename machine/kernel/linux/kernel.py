@@ -25,25 +25,22 @@ from machine.kernel.base import (
 )
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.happenings import Answered, Requested
-from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
+from machine.kernel.linux import family, interfaces, proc, seccomp, signal_frame, signals, tracing, vdso
 from machine.kernel.linux.calling_conventions import INT80, SYSCALL, CallingConvention, call_name
 from machine.kernel.linux.calls import HOMES
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_system import FileSystem
 from machine.kernel.linux.futexes import Futexes
-from machine.kernel.linux.interfaces import interfaces
 from machine.kernel.linux.names import NAMES_386
 from machine.kernel.linux.paths import AT_FDCWD, Place
-from machine.kernel.linux.proc import System, shown
 from machine.kernel.linux.quick import QUICK_CALLS
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.resource_limits import FSIZE
 from machine.kernel.linux.robust_locks import leave_locks
-from machine.kernel.linux.seccomp import Action, Mode, Question
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import USER_SPACE, Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
-from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
+from machine.kernel.linux.task import INIT_ID, NANOSECONDS, SIGTRAP, Location, Mode, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.kernel.quick import CallerCells, QuickCall
@@ -174,7 +171,7 @@ class LinuxKernel(Calls):
             if trace.options & tracing.TRACEEXEC:
                 trace.event = tracing.EVENT_EXEC, executing.tid
             else:
-                executing.pending.add(signals.from_user(executing, signals.SIGTRAP))
+                executing.pending.add(signals.from_user(executing, SIGTRAP))
             executing.has_signal = True
             begins = executing.thread
             begins.suspend(Suspension(always, None, lambda late: self.returning(begins, in_call=False)))
@@ -209,7 +206,7 @@ class LinuxKernel(Calls):
         if number == AT_FDCWD:
             return task.location.directory.path()
         try:
-            return shown(task.files.reference(number))
+            return proc.shown(task.files.reference(number))
         except LinuxError:
             return None
 
@@ -222,11 +219,11 @@ class LinuxKernel(Calls):
         """What is kept of a thread that has not ended."""
         return self._tasks[thread]
 
-    def _system(self) -> System:
+    def _system(self) -> proc.System:
         """What /proc and /sys tell of this machine."""
-        return System(
+        return proc.System(
             self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
-            self._world.root is None or not self._world.writable, interfaces(self._world.network is not None),
+            self._world.root is None or not self._world.writable, interfaces.present(self._world.network is not None),
             self._network, self._world.user,
         )  # fmt: skip
 
@@ -340,18 +337,18 @@ class LinuxKernel(Calls):
         address = user_values(thread)[RIP]
         arguments = tuple(registers.read(storage) for storage in convention.arguments)
         self._services.work.charge(sum(each.cost for each in task.filters) * PER_ITEM)
-        question = Question(number, convention.architecture, address, arguments)
+        question = seccomp.Question(number, convention.architecture, address, arguments)
         action, data = seccomp.verdict(task.filters, question)
-        if action in (Action.ALLOW, Action.LOG):
+        if action in (seccomp.Action.ALLOW, seccomp.Action.LOG):
             return True
-        if action is Action.ERRNO:
+        if action is seccomp.Action.ERRNO:
             self.conclude(thread, -min(data, _MOST_ERRORS))
-        elif action is Action.TRAP:
+        elif action is seccomp.Action.TRAP:
             signals.force(task, signals.refused_call(question, data))
             self.conclude(thread, registers.read(_RAX))
-        elif action in (Action.TRACE, Action.USER_NOTIF):
+        elif action in (seccomp.Action.TRACE, seccomp.Action.USER_NOTIF):
             self.conclude(thread, -Errno.ENOSYS)
-        elif action is Action.KILL_THREAD:
+        elif action is seccomp.Action.KILL_THREAD:
             self._kill(task, signals.SIGSYS)
         else:
             signals.die(task.threads, signals.SIGSYS)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from machine.kernel.linux import pipe_buffers
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages, MappedAs
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Handle, Node, Status
-from machine.kernel.linux.pipe_buffers import Pipe
 from machine.kernel.quick import ContentCells, FileCells, InMachineCode, Reads, Writes
 from machine.memory import PIECE, Frames, KernelWork
 from vm.facts.limits import LARGEST
@@ -358,7 +358,7 @@ class Fifo(MemoryNode):
 
     def __init__(self, store: Store, mode: int) -> None:
         super().__init__(store, mode)
-        self.pipe = Pipe()
+        self.pipe = pipe_buffers.Pipe()
 
     def open(self, writable: bool) -> Handle:
         """As `Node`: it is no regular file."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+_LITTLE_ENDIAN, _64_BITS, _EM_386, _EM_X86_64 = 1 << 30, 1 << 31, 3, 62
+ARCH_X86_64, ARCH_I386 = _LITTLE_ENDIAN | _64_BITS | _EM_X86_64, _LITTLE_ENDIAN | _EM_386  # AUDIT_ARCH_*
+
 _FROM_ZERO = """
 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn
 ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore madvise shmget shmat shmctl

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from machine.kernel.linux import pipe_buffers
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, OpenFile
 from machine.kernel.linux.paths import Place
-from machine.kernel.linux.pipe_buffers import Pipe, before_fault
-from machine.kernel.linux.standard_input import HostInput
 from machine.kernel.quick import FileCells, Writes
 from machine.memory import KernelWork
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.standard_input import HostInput
 
 LARGEST_PIPE = 1 << 20  # bytes that F_SETPIPE_SZ can make of it
 PIPE_ATOMIC = 4096  # bytes that are written as a whole or not at all (PIPE_BUF)
@@ -23,7 +25,7 @@ _LARGEST_COUNT = (1 << 64) - 2  # of an eventfd
 class PipeEnd(OpenFile):
     """One end of a pipe, or of a FIFO, of which one may be both."""
 
-    def __init__(self, flags: int, pipe: Pipe, inode: int, place: Place | None = None) -> None:
+    def __init__(self, flags: int, pipe: pipe_buffers.Pipe, inode: int, place: Place | None = None) -> None:
         super().__init__(flags, place)
         self._pipe, self._inode = pipe, inode
         self._before = pipe.write_opens  # nobody has written, or hung up, who came before
@@ -75,7 +77,7 @@ class PipeEnd(OpenFile):
         joining = self._pipe.joining(size)
         if not joining:
             self.require_room(1)  # a full pipe looks at no buffer
-        return before_fault(readable, joining)
+        return pipe_buffers.before_fault(readable, joining)
 
     @property
     def waits_for_room(self) -> bool:
@@ -204,7 +206,7 @@ class EventCounter(OpenFile):
 
 def new_pipe(flags: int, inode: int) -> tuple[PipeEnd, PipeEnd]:
     """The reading and the writing end."""
-    pipe = Pipe()
+    pipe = pipe_buffers.Pipe()
     return PipeEnd(flags | O_RDONLY, pipe, inode), PipeEnd(flags | O_WRONLY, pipe, inode)
 
 
@@ -231,7 +233,7 @@ class OutputStream(OpenFile):
 
     def before_fault(self, readable: int, size: int) -> int:
         """As `OpenFile`."""
-        return before_fault(readable)
+        return pipe_buffers.before_fault(readable)
 
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""

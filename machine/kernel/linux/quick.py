@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from machine.kernel.linux.calls import ELAPSED_CLOCKS, REALTIME_CLOCKS
 from machine.kernel.linux.names import NUMBERS
 from machine.kernel.quick import Gives, QuickCall, ReadsFile, SeeksFile, TellsTime, Wakes, WritesFile
+
+REALTIME_CLOCKS: tuple[int, ...] = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
+ELAPSED_CLOCKS: tuple[int, ...] = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse and boot-time ones
 
 _ROWS: Mapping[str, QuickCall] = {
     "getpid": Gives("process"),

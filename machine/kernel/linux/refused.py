@@ -1,7 +1,7 @@
 """Calls that are refused: each fails with the error of its row and is counted. Calls that nobody knows are ENOSYS.
 
 There is no other user. A call that is carried out for some arguments only raises `Refused` for the rest
-(`calls/threads.py`: threads with CLONE_PIDFD).
+(`calls/cloning.py`: threads with CLONE_PIDFD).
 """
 
 from __future__ import annotations

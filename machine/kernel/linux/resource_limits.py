@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from machine.kernel.linux import signals
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.signals import SIGXFSZ, send
 from machine.kernel.linux.space import stack_size
 from machine.kernel.linux.task import Task
 
@@ -29,7 +29,7 @@ def resource_limit(task: Task, resource: int) -> tuple[int, int]:
 def check_file_size(task: Task, size: int) -> None:
     """A regular file is to have so many bytes (inode_newsize_ok). Raises EFBIG, and SIGXFSZ."""
     if FSIZE in task.threads.resource_limits and size > task.threads.resource_limits[FSIZE][0]:
-        send(task, SIGXFSZ)
+        signals.send(task, signals.SIGXFSZ)
         raise LinuxError(Errno.EFBIG)
 
 

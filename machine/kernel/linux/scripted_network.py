@@ -18,9 +18,10 @@ from enum import Enum
 
 import msgspec
 
+from machine.kernel.linux.interfaces import GUEST, GUEST6
+
 _MOST_ROWS = 4096  # hosts of a file, ports of a host
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
-GUEST, GUEST6 = bytes((10, 0, 2, 15)), b"\xfd" + bytes(14) + b"\x15"  # the guests' own address, which hosts see
 _BROADCAST = b"\xff" * 4
 _HOST_KEYS, _PORT_KEYS = {"names", "addresses", "port"}, {"port", "protocol", "on"}
 _ANSWERS = ("echo", "text", "hex", "file", "http", "http_file")

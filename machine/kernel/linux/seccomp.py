@@ -12,9 +12,8 @@ from enum import IntEnum
 import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.names import ARCH_I386, ARCH_X86_64
 
-_LITTLE_ENDIAN, _64_BITS, _EM_386, _EM_X86_64 = 1 << 30, 1 << 31, 3, 62
-ARCH_X86_64, ARCH_I386 = _LITTLE_ENDIAN | _64_BITS | _EM_X86_64, _LITTLE_ENDIAN | _EM_386  # AUDIT_ARCH_*
 STRICT = {ARCH_X86_64: (0, 1, 60, 15), ARCH_I386: (3, 4, 1, 119)}  # strict mode: to read, to write, to end, sigreturn
 LONGEST, MOST_INSTRUCTIONS, _PER_FILTER, _PROLOGUE = (
     4096,
@@ -28,14 +27,6 @@ INSTRUCTION_BYTES = _INSTRUCTION.size
 _WORD = 0xFFFF_FFFF
 _SCRATCH = 16
 DATA_BITS = 0xFFFF
-
-
-class Mode(IntEnum):
-    """How a thread is confined."""
-
-    DISABLED = 0
-    STRICT = 1
-    FILTER = 2
 
 
 class Action(IntEnum):

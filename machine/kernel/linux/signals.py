@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from machine.kernel.happenings import Signalled
 from machine.kernel.linux.errors import LinuxError
 from machine.kernel.linux.pending import Pending
-from machine.kernel.linux.seccomp import Question
 from machine.kernel.linux.signal_frame import (
     FRAME_BYTES,
     RESTORED_FLAGS,
@@ -28,13 +28,16 @@ from machine.kernel.linux.signal_frame import (
     stack_for,
 )
 from machine.kernel.linux.space import USER_SPACE
-from machine.kernel.linux.task import SIGCHLD, SS_DISABLE, SignalAction, Task, ThreadGroup
+from machine.kernel.linux.task import SIGCHLD, SIGTRAP, SS_DISABLE, SignalAction, Task, ThreadGroup
 from machine.processor import FXSAVE_BYTES, INITIAL_FXSAVE, DebugStatus, Fault, PageFault, Vector
 from vm.facts.paging import EXECUTE, READ, WRITE
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
+if TYPE_CHECKING:
+    from machine.kernel.linux.seccomp import Question
+
 SIGNALS = 64
-SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGALRM, SIGXFSZ = 4, 5, 7, 8, 9, 11, 13, 14, 25
+SIGILL, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGALRM, SIGXFSZ = 4, 7, 8, 9, 11, 13, 14, 25
 SIGCONT, SIGSTOP, SIGVTALRM, SIGPROF, SIGSYS = 18, 19, 26, 27, 31
 STOPS = (SIGSTOP, 20, 21, 22)
 IGNORED = (SIGCHLD, SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH

@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.interfaces import GUEST, GUEST6
 from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.paths import find
-from machine.kernel.linux.scripted_network import GUEST, GUEST6
 from machine.kernel.linux.socket_options import SO_REUSEADDR, SO_REUSEPORT
 from machine.kernel.linux.sockets import (
     AF_INET,

@@ -13,14 +13,14 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from machine.kernel.linux.capture import Capture, Place
+from machine.kernel.linux import socket_options
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.nodes import Node, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDWR, OpenFile
-from machine.kernel.linux.socket_options import SocketOptions
 from machine.schedule import VirtualClock
 
 if TYPE_CHECKING:
+    from machine.kernel.linux.capture import Capture, Place
     from machine.kernel.linux.scripted_peers import Outside
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
@@ -249,7 +249,7 @@ class Socket(OpenFile):
     def __init__(self, network: Network, family: int, kind: int, protocol: int, flags: int, inode: int) -> None:
         super().__init__(flags & O_NONBLOCK | O_RDWR)
         self.network, self.family, self.kind, self.protocol = network, family, kind, protocol
-        self.options = SocketOptions(family, kind)
+        self.options = socket_options.SocketOptions(family, kind)
         self.local: Address | None = None
         self.error: Errno | None = None
         self.is_deaf = self.is_mute = self.is_closed = False  # shut down for reading, for writing

@@ -14,6 +14,7 @@ STATX_BASIC = 0x7FF
 MOUNT_FLAGS = 0x1020  # of statfs: they are told, and times of access are relative
 EntryLayout = Callable[[Entry, int], bytes]  # an entry, and the position behind it
 _FIELDS = re.compile(r"(\d*)([a-zA-Z])")  # of a layout: how often, and which
+_USAGE_BYTES = 144
 _NAME_BYTES = 65  # of each field of utsname
 HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION, DOMAIN_NAME = "hds", "6.1.0-hds", "#1 SMP hds", "(none)"
 
@@ -108,3 +109,8 @@ def system_name() -> bytes:
     """struct new_utsname."""
     rows = ("Linux", HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION, "x86_64", DOMAIN_NAME)
     return b"".join(row.encode().ljust(_NAME_BYTES, b"\0") for row in rows)
+
+
+def usage_row(ticks: int) -> bytes:
+    """A struct rusage of so much user time."""
+    return struct.pack("<qq", *divmod(ticks * 1_000_000 // _SECOND, 1_000_000)).ljust(_USAGE_BYTES, b"\0")

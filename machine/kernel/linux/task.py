@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import stat
 from collections.abc import Callable
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +22,6 @@ from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.posix_queues import PosixQueues
-from machine.kernel.linux.seccomp import Filters, Mode
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import MemoryPolicy, UserSpace
@@ -30,17 +30,26 @@ from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
 if TYPE_CHECKING:
+    from machine.kernel.linux.seccomp import Filters
     from machine.kernel.linux.terminals import Terminal
     from machine.kernel.linux.timers import ClockTimer, PosixTimer
     from machine.kernel.linux.tracing import Trace
 
 INIT_ID = 1
-SIGCHLD = 17
+SIGTRAP, SIGCHLD = 5, 17
 SS_DISABLE = 2
 DEFAULT_TIMER_SLACK = 50_000  # nanoseconds
 NANOSECONDS = 1_000_000_000
 _SIG_IGN = 1
 _CLONE_VM, _CLONE_FS, _CLONE_FILES, _CLONE_SIGHAND, _CLONE_VFORK = 0x100, 0x200, 0x400, 0x800, 0x4000
+
+
+class Mode(IntEnum):
+    """How seccomp confines a thread."""
+
+    DISABLED = 0
+    STRICT = 1
+    FILTER = 2
 
 
 class SignalAction(msgspec.Struct, frozen=True):

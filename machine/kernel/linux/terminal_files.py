@@ -6,24 +6,13 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from machine.kernel.linux import signals
+from machine.kernel.linux import signals, terminals as tty
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.memory_files import Device, Store, nothing
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.kernel.linux.open_files import O_NOCTTY, OpenFile
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.terminals import (
-    MIN,
-    MOST_INPUT,
-    MOST_OUTPUT,
-    MOST_TERMINALS,
-    SIGTTIN,
-    SIGTTOU,
-    TIME,
-    TOSTOP,
-    Terminal,
-)
 
 if TYPE_CHECKING:
     from machine.kernel.linux.task import Task
@@ -38,7 +27,7 @@ _PIECE = 2048  # bytes of a write that are copied at once
 class TerminalFile(OpenFile):
     """One side of a pseudoterminal."""
 
-    def __init__(self, flags: int, place: Place, terminal: Terminal) -> None:
+    def __init__(self, flags: int, place: Place, terminal: tty.Terminal) -> None:
         super().__init__(flags, place)
         self.terminal = terminal
         self._asker: Task | None = None
@@ -61,7 +50,7 @@ class TerminalFile(OpenFile):
 class MasterFile(TerminalFile):
     """The side of who shows the terminal. With it the terminal ends."""
 
-    def __init__(self, flags: int, place: Place, terminal: Terminal, terminals: Terminals) -> None:
+    def __init__(self, flags: int, place: Place, terminal: tty.Terminal, terminals: Terminals) -> None:
         super().__init__(flags, place, terminal)
         self._terminals = terminals
         terminal.masters += 1
@@ -93,7 +82,7 @@ class MasterFile(TerminalFile):
         terminal = self.terminal
         written = terminal.type(data)
         if data and not written:
-            raise self.would_wait(lambda: terminal.is_canonical or len(terminal.typed) < MOST_INPUT)
+            raise self.would_wait(lambda: terminal.is_canonical or len(terminal.typed) < tty.MOST_INPUT)
         return written
 
     def available(self) -> int:
@@ -103,7 +92,7 @@ class MasterFile(TerminalFile):
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""
         terminal = self.terminal
-        return bool(terminal.output), terminal.is_canonical or len(terminal.typed) < MOST_INPUT, self._is_over
+        return bool(terminal.output), terminal.is_canonical or len(terminal.typed) < tty.MOST_INPUT, self._is_over
 
     @property
     def news(self) -> int:
@@ -119,7 +108,7 @@ class MasterFile(TerminalFile):
 class SlaveFile(TerminalFile):
     """The side of the programs that run in it."""
 
-    def __init__(self, flags: int, place: Place, terminal: Terminal) -> None:
+    def __init__(self, flags: int, place: Place, terminal: tty.Terminal) -> None:
         super().__init__(flags, place, terminal)
         terminal.slaves += 1
         terminal.was_opened = True
@@ -136,7 +125,7 @@ class SlaveFile(TerminalFile):
         if own.terminal is not terminal or own.process_group == terminal.foreground or not terminal.foreground:
             return
         ignores = own.action(number).handler == signals.SIG_IGN or signals.is_blocked(task, number)
-        if ignores and number == SIGTTOU:
+        if ignores and number == tty.SIGTTOU:
             return
         group = [each for each in own.table.values() if each.process_group == own.process_group and not each.has_ended]
         parents = (each.parent for each in group if each.parent is not None)
@@ -155,16 +144,16 @@ class SlaveFile(TerminalFile):
         if self.is_dead:
             return b""
         if self._asker is not None:
-            self.check_foreground(self._asker, SIGTTIN)
+            self.check_foreground(self._asker, tty.SIGTTIN)
         if not size:
             return b""
         if terminal.has_input and (terminal.is_canonical or terminal.typed):
             return terminal.read(size)
-        if terminal.is_canonical or terminal.settings.characters[MIN]:
+        if terminal.is_canonical or terminal.settings.characters[tty.MIN]:
             raise self.would_wait(lambda: terminal.has_input or self.is_dead)
         if terminal.typed:
             return terminal.read(size)
-        tenths, task = terminal.settings.characters[TIME], self._asker
+        tenths, task = terminal.settings.characters[tty.TIME], self._asker
         if not tenths or task is None:
             return b""
         raise WouldWait(lambda: bool(terminal.typed) or self.is_dead, task.clock.elapsed() + tenths * _TENTH, 0)
@@ -173,8 +162,8 @@ class SlaveFile(TerminalFile):
         """As `OpenFile`. Raises EIO when nobody shows the terminal any more."""
         terminal = self.terminal
         self.swallows(len(data))
-        if self._asker is not None and terminal.settings.local & TOSTOP:
-            self.check_foreground(self._asker, SIGTTOU)
+        if self._asker is not None and terminal.settings.local & tty.TOSTOP:
+            self.check_foreground(self._asker, tty.SIGTTOU)
         written = terminal.write(data)
         if data and not written:
             raise self.would_wait(self._has_room)
@@ -182,7 +171,7 @@ class SlaveFile(TerminalFile):
 
     def _has_room(self) -> bool:
         terminal = self.terminal
-        return self.is_dead or not terminal.masters or not (terminal.is_held or len(terminal.output) >= MOST_OUTPUT)
+        return self.is_dead or not terminal.masters or not (terminal.is_held or len(terminal.output) >= tty.MOST_OUTPUT)
 
     def before_fault(self, readable: int, size: int) -> int:
         """As `OpenFile`: it takes pieces (iterate_tty_write)."""
@@ -223,17 +212,17 @@ class Terminals:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.rows: dict[int, Terminal] = {}
+        self.rows: dict[int, tty.Terminal] = {}
 
-    def make(self) -> Terminal:
+    def make(self) -> tty.Terminal:
         """A new pair. Raises ENOSPC."""
-        number = next(each for each in range(MOST_TERMINALS + 1) if each not in self.rows)
-        if number == MOST_TERMINALS:
+        number = next(each for each in range(tty.MOST_TERMINALS + 1) if each not in self.rows)
+        if number == tty.MOST_TERMINALS:
             raise LinuxError(Errno.ENOSPC)
-        made = self.rows[number] = Terminal(number, self._store)
+        made = self.rows[number] = tty.Terminal(number, self._store)
         return made
 
-    def remove(self, terminal: Terminal) -> None:
+    def remove(self, terminal: tty.Terminal) -> None:
         """Its master is closed."""
         del self.rows[terminal.number]
         terminal.given_up()
@@ -270,7 +259,7 @@ class MasterNode(TerminalNode):
 class SlaveNode(TerminalNode):
     """An entry of /dev/pts."""
 
-    def __init__(self, store: Store, terminals: Terminals, terminal: Terminal) -> None:
+    def __init__(self, store: Store, terminals: Terminals, terminal: tty.Terminal) -> None:
         self.terminal = terminal
         super().__init__(store, terminals, (_SLAVE_MAJOR, terminal.number))
 

@@ -10,7 +10,7 @@ from machine.kernel.linux import signals, tracing
 from machine.kernel.linux.calling_conventions import SYSCALL, CallingConvention
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.task import Task
+from machine.kernel.linux.task import SIGTRAP, Task
 from machine.kernel.linux.tracing import Stage, Trace, Until
 from machine.kernel.outcomes import Result
 from machine.processor import Fault
@@ -74,7 +74,7 @@ class TraceStops:
             return False
         _to_user_registers(task.thread)
         trace.message = (registers.read(convention.arguments[0]) & 0xFF) << 8
-        code = signals.SIGTRAP | tracing.EVENT_EXIT << 8
+        code = SIGTRAP | tracing.EVENT_EXIT << 8
         tracing.stop(task, code, tracing.own_info(task, code), lambda: self._kernel.carry_out(task, convention))
         return True
 
@@ -99,15 +99,15 @@ class TraceStops:
         code, info, stage = 0, None, Stage.NONE
         if trace.event is not None:
             (event, trace.message), trace.event = trace.event, None
-            code = (trace.stopped_by or signals.SIGTRAP) | event << 8
-            info = tracing.own_info(task, code, trace.stopped_by or signals.SIGTRAP)
+            code = (trace.stopped_by or SIGTRAP) | event << 8
+            info = tracing.own_info(task, code, trace.stopped_by or SIGTRAP)
             trace.stopped_by = 0
         elif trace.in_call:
             trace.in_call = False
             code = _code_of_call(trace) if trace.until is Until.CALL else 0
             stage = Stage.EXIT
         elif in_call and trace.until is Until.STEP:
-            code, info = signals.SIGTRAP, tracing.step_info(user_values(task.thread)[RIP])
+            code, info = SIGTRAP, tracing.step_info(user_values(task.thread)[RIP])
         if not code and task.has_signal:
             info, stage = signals.take(task), Stage.NONE
             code = 0 if info is None else info.number
@@ -165,4 +165,4 @@ def _clear_trap_flag(task: Task, trace: Trace) -> None:
 
 
 def _code_of_call(trace: Trace) -> int:
-    return signals.SIGTRAP | 0x80 * (trace.options & tracing.SYSGOOD)
+    return SIGTRAP | 0x80 * (trace.options & tracing.SYSGOOD)

@@ -13,7 +13,7 @@ import msgspec
 
 from machine.kernel.linux import signals
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.task import SIGCHLD, Task, ThreadGroup
+from machine.kernel.linux.task import SIGCHLD, SIGTRAP, Task, ThreadGroup
 from machine.schedule import Suspension
 
 OPTIONS = 0x30_00FF
@@ -151,9 +151,9 @@ def stop_again(task: Task) -> None:
     if trace is None or trace.tracer is None:
         return
     trace.is_listening = False
-    trace.code = signals.SIGTRAP | EVENT_STOP << 8
+    trace.code = SIGTRAP | EVENT_STOP << 8
     trace.info, trace.news = own_info(task, trace.code), trace.code << 8 | STOPPED
-    signals.send_to_group(trace.tracer, child_info(task, signals.SIGTRAP))
+    signals.send_to_group(trace.tracer, child_info(task, SIGTRAP))
 
 
 def _continued(task: Task) -> None:
@@ -172,10 +172,10 @@ def _continued(task: Task) -> None:
 
 def step_info(address: int) -> SignalInfo:
     """What is told of a step over a call."""
-    return SignalInfo(signals.SIGTRAP, _TRAP_BRKPT, address)
+    return SignalInfo(SIGTRAP, _TRAP_BRKPT, address)
 
 
-def own_info(task: Task, code: int, signal: int = signals.SIGTRAP) -> SignalInfo:
+def own_info(task: Task, code: int, signal: int = SIGTRAP) -> SignalInfo:
     """What is told of a stop that no signal has made."""
     return SignalInfo(signal, code, sender=(task.tid, task.user))
 

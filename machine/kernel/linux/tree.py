@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
+from functools import partial
 from pathlib import Path
 from stat import S_IFMT
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from machine.kernel.linux import host_files
-from machine.kernel.linux.capture import Capture
+from machine.kernel.linux import host_files, host_rules, proc
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, ProgramFile, Store, nothing
 from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place, find
-from machine.kernel.linux.proc import System, folders
-from machine.kernel.linux.scripted_network import ScriptedNetwork
-from machine.kernel.linux.standard_input import HostInput
 from machine.kernel.linux.terminal_files import MasterNode, OwnNode, TerminalDirectory, Terminals
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.capture import Capture
+    from machine.kernel.linux.host_rules import FolderQuota
+    from machine.kernel.linux.proc import System
+    from machine.kernel.linux.scripted_network import ScriptedNetwork
+    from machine.kernel.linux.standard_input import HostInput
+    from vm.facts.limits import Limits
 
 _DESCRIPTORS = {
     b"fd": b"/proc/self/fd",
@@ -64,27 +69,36 @@ class GuestProgram(msgspec.Struct, frozen=True):
 class Tree:
     """The files of all guests of a machine. Raises OSError and ValueError for a folder."""
 
-    def __init__(self, world: World, store: Store, quota: FolderQuota, system: System) -> None:
+    def __init__(self, world: World, store: Store, limits: Limits, system: Callable[[], System]) -> None:
+        """`system` is asked for when a guest first looks at what is made of it."""
         self._store = store
-        self._system = folders(system)
+        self._make_system = system
+        self._system: dict[bytes, Node] | None = None  # /proc and /sys
         self._folder = world.root
-        self._covers: dict[bytes, Node] = {}
+        self._covers: _Covers = {}
         self._shared = MemoryDirectory(store, 0o777)  # /dev/shm
         self._shared.is_mount_point = True
         self._terminals = Terminals(store)
-        self._base: Node = (
-            MemoryDirectory(store)
-            if world.root is None
-            else host_files.show_folder(world.root, world.writable, quota, world.user, world.group)
-        )
+        self._quota: FolderQuota | None = None
+        self._base: Node = MemoryDirectory(store) if world.root is None else self._shown_folder(world, limits)
         if world.root is None or not world.writable:
-            self._covers[b"tmp"] = MemoryDirectory(store, 0o777)
-        for directory in self._covers.values():
-            directory.is_mount_point = True
+            temporary = MemoryDirectory(store, 0o777)
+            temporary.is_mount_point = True
+            self._covers[b"tmp"] = lambda: temporary
+
+    def _shown_folder(self, world: World, limits: Limits) -> Node:
+        assert world.root is not None
+        self._quota = host_rules.FolderQuota(limits)
+        return host_files.show_folder(world.root, world.writable, self._quota, world.user, world.group)
+
+    @property
+    def reached_limits(self) -> Set[str]:
+        """The names of the limits that refused something in the folder."""
+        return frozenset() if self._quota is None else self._quota.reached
 
     def put_back(self) -> None:
         """Let files of the host that are mapped have what their pages hold."""
-        if isinstance(self._base, host_files.HostDirectory):
+        if self._folder is not None and isinstance(self._base, host_files.HostDirectory):
             self._base.put_back()
 
     def bare_root(self) -> Place:
@@ -104,12 +118,15 @@ class Tree:
 
     def root_for(self, generator: random.Random) -> Place:
         """The root of a guest that has its own random numbers."""
-        covers = {
-            b"dev": _devices(self._store, generator, self._shared, self._terminals),
-            **self._system,
-            **self._covers,
-        }
-        return Place(_Root(self._base, covers))
+        devices = _devices(self._store, generator, self._shared, self._terminals)
+        covers: _Covers = {b"dev": lambda: devices}
+        covers |= {name: partial(self._system_folder, name) for name in (b"proc", b"sys")}
+        return Place(_Root(self._base, covers | self._covers))
+
+    def _system_folder(self, name: bytes) -> Node:
+        if self._system is None:
+            self._system = proc.folders(self._make_system())
+        return self._system[name]
 
     def shown(self, root: Place, file: Path | None) -> GuestProgram | None:
         """The program in a guest's tree, by its path as the user has written it or by its real one."""
@@ -151,10 +168,13 @@ def _devices(store: Store, generator: random.Random, shared: Node, terminals: Te
     return directory
 
 
-class _Root(Node):
-    """A directory with some names covered."""
+_Covers = dict[bytes, Callable[[], Node]]
 
-    def __init__(self, base: Node, covers: dict[bytes, Node]) -> None:
+
+class _Root(Node):
+    """A directory with some names covered, by what is asked for when a guest looks at it."""
+
+    def __init__(self, base: Node, covers: _Covers) -> None:
         self._base, self._covers = base, covers
 
     @property
@@ -172,13 +192,13 @@ class _Root(Node):
 
     def child(self, name: bytes) -> Node:
         """As `Node`."""
-        return self._covers[name] if name in self._covers else self._base.child(name)
+        return self._covers[name]() if name in self._covers else self._base.child(name)
 
     def entries(self) -> Iterable[Entry]:
         """As `Node`."""
         yield from (entry for entry in self._base.entries() if entry.name not in self._covers)
-        for name, node in self._covers.items():
-            status = node.status()
+        for name, cover in self._covers.items():
+            status = cover().status()
             yield Entry(name, status.inode, S_IFMT(status.mode))
 
     def holder(self, name: bytes) -> Node:

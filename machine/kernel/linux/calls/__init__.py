@@ -16,7 +16,6 @@ from vm.face import lazy
 if TYPE_CHECKING:
     from machine.kernel.linux.calls.families import HOMES as HOMES, call_of as call_of
     from machine.kernel.linux.calls.threads import end_thread as end_thread
-    from machine.kernel.linux.calls.time import ELAPSED_CLOCKS as ELAPSED_CLOCKS, REALTIME_CLOCKS as REALTIME_CLOCKS
     from machine.kernel.linux.calls.whole import CALLS as CALLS, INTERRUPT_CALLS as INTERRUPT_CALLS
 else:
     __getattr__, __dir__ = lazy(
@@ -24,7 +23,6 @@ else:
         {
             "families": "HOMES call_of",
             "threads": "end_thread",
-            "time": "ELAPSED_CLOCKS REALTIME_CLOCKS",
             "whole": "CALLS INTERRUPT_CALLS",
         },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -15,7 +14,8 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.event_files import ProcessFile
 from machine.kernel.linux.open_files import O_NONBLOCK
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.task import NANOSECONDS, SIGCHLD, Task, ThreadGroup
+from machine.kernel.linux.structures import usage_row
+from machine.kernel.linux.task import SIGCHLD, Task, ThreadGroup
 from machine.kernel.outcomes import Result, Wait
 from machine.schedule import TooManyProcesses
 from vm.facts.registers import STORAGE_INDEX
@@ -34,7 +34,7 @@ _WAITID_OPTIONS = _WAIT_OPTIONS | _WEXITED | _WNOWAIT
 _WAITID_STATES = _WEXITED | _WUNTRACED | _WCONTINUED
 _P_ALL, _P_PID, _P_PGID, _P_PIDFD = range(4)
 _LOW = 0xFFFF_FFFF
-_USAGE_BYTES, _FIELDS_AT = 144, 16
+_FIELDS_AT = 16
 
 
 class Child(msgspec.Struct, frozen=True):
@@ -100,11 +100,6 @@ def make_process(task: Task, child: Child) -> Result:
 
 
 # --- waiting
-
-
-def usage_row(ticks: int) -> bytes:
-    """A struct rusage of so much user time."""
-    return struct.pack("<qq", *divmod(ticks * 1_000_000 // NANOSECONDS, 1_000_000)).ljust(_USAGE_BYTES, b"\0")
 
 
 class _Found(msgspec.Struct, frozen=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from machine.kernel.linux import seccomp
 from machine.kernel.linux.abi import Address, Flags, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
-from machine.kernel.linux.seccomp import Filter, Mode
-from machine.kernel.linux.task import Task
+from machine.kernel.linux.seccomp import Filter
+from machine.kernel.linux.task import Mode, Task
 
 _SET_STRICT, _SET_FILTER, _IS_AVAILABLE, _NOTIFICATION_SIZES = range(4)
 _TSYNC, _LOG, _SPECULATION, _LISTENER, _TSYNC_ESRCH, _KILLABLE = (1 << bit for bit in range(6))

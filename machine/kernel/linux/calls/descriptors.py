@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.kernel.linux import interfaces, open_files as of, pipes, structures
+from machine.kernel.linux import interfaces, open_files as of, pipe_buffers, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
 from machine.kernel.linux.calls.locks import RANGE_COMMANDS, lock_range
 from machine.kernel.linux.calls.terminals import terminal_request
@@ -11,7 +11,6 @@ from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import TMPFS
 from machine.kernel.linux.notifications import IN_ACCESS, IN_ATTRIB, IN_MODIFY
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
-from machine.kernel.linux.pipe_buffers import PIPE_BYTES
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.sockets import AF_UNIX, Socket
@@ -188,7 +187,7 @@ def _pipe_size(file: OpenFile, wanted: int | None) -> int:
         if size > pipes.LARGEST_PIPE or not isinstance(file, PipeEnd):
             raise LinuxError(Errno.EPERM)
         file.set_capacity(size)
-    return file.capacity if isinstance(file, PipeEnd) else PIPE_BYTES
+    return file.capacity if isinstance(file, PipeEnd) else pipe_buffers.PIPE_BYTES
 
 
 def _seals(task: Task, file: OpenFile, more: int | None) -> int:
@@ -237,7 +236,7 @@ def ioctl(task: Task, fd: Fd, request: UInt, argument: Word) -> int:
 
 def _interface_request(task: Task, file: Socket, request: int, argument: int) -> None:
     """What is asked about network interfaces."""
-    present = interfaces.interfaces(task.network.outside is not None)
+    present = interfaces.present(task.network.outside is not None)
     if request == interfaces.GET_ROWS:
         size, buffer = task.space.load_words(argument, "iI8x")[0], task.space.load_words(argument + 8, "Q")[0]
         data = interfaces.rows(present)

@@ -15,11 +15,13 @@ attributes     getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr remo
                setxattr lsetxattr fsetxattr
 capabilities   capget capset
 children       fork vfork wait4 waitid
+cloning        clone clone3 unshare
 confinement    seccomp
 descriptors    close close_range dup dup2 dup3 pipe pipe2 eventfd eventfd2 memfd_create fcntl ioctl fstat fstatfs
                fchmod lseek getdents64 getdents fsync fdatasync sync syncfs sync_file_range fadvise64 readahead
                ftruncate
 execution      execve execveat
+futexes        futex
 locks          flock
 memory         mmap munmap mprotect pkey_mprotect pkey_alloc pkey_free brk mremap madvise msync mincore mlock munlock
                mlock2 mlockall munlockall remap_file_pages mseal
@@ -49,8 +51,7 @@ signals        rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait sigalts
                rt_tgsigqueueinfo tgkill pause rt_sigsuspend rt_sigreturn
 sockets        socket socketpair bind listen accept accept4 connect getsockname getpeername shutdown getsockopt
                setsockopt
-threads        clone clone3 unshare gettid set_tid_address sched_yield exit_group exit set_robust_list
-               get_robust_list futex
+threads        gettid set_tid_address sched_yield exit_group exit set_robust_list get_robust_list
 time           clock_gettime clock_getres clock_settime gettimeofday time nanosleep clock_nanosleep
 timers         alarm getitimer setitimer timer_create timer_settime timer_gettime timer_getoverrun timer_delete
                timerfd_create timerfd_settime timerfd_gettime

@@ -29,15 +29,16 @@ from machine.kernel.linux.abi import (
 from machine.kernel.linux.calls import (
     allocation,
     children,
+    cloning,
     descriptors,
     execution,
+    futexes,
     memory,
     opening,
     paths,
     polling,
     processes,
     signals,
-    threads,
     transfers,
 )
 from machine.kernel.linux.calls.interrupt_times import SHORT_TIME, WORD_BITS
@@ -271,7 +272,7 @@ def clone(task: Task, flags: Word, stack: Address, parent_tid: Address, tls: Add
     """clone(2) without a thread area, which would be a segment."""
     if flags & children.CLONE_SETTLS:
         raise Refused(Errno.ENOSYS)
-    return threads.clone(task, flags, stack, parent_tid, child_tid, tls)
+    return cloning.clone(task, flags, stack, parent_tid, child_tid, tls)
 
 
 @interrupt_call("execve")
@@ -403,7 +404,7 @@ def futex(
     task: Task, address: Address, operation: UInt, value: UInt, timeout: Address, second: Address, third: UInt
 ) -> Result:
     """futex(2)"""
-    return threads.futex_call(task, address, operation, value, timeout, second, third, SHORT_TIME)
+    return futexes.futex_call(task, address, operation, value, timeout, second, third, SHORT_TIME)
 
 
 # --- sockets

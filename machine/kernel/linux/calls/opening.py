@@ -7,7 +7,7 @@ from stat import S_ISFIFO
 import msgspec
 from msgspec.structs import replace
 
-from machine.kernel.linux import open_files as of
+from machine.kernel.linux import open_files as of, pipe_buffers
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
 from machine.kernel.linux.calls.paths import start_of
 from machine.kernel.linux.errors import Errno, LinuxError
@@ -16,7 +16,6 @@ from machine.kernel.linux.nodes import PERMISSION_BITS, Node
 from machine.kernel.linux.notifications import IN_CREATE, IN_MODIFY, IN_OPEN
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.paths import AT_FDCWD, Place, Resolve, Spot, find, find_name
-from machine.kernel.linux.pipe_buffers import Opener
 from machine.kernel.linux.pipes import PipeEnd
 from machine.kernel.linux.proc import OpenedNode
 from machine.kernel.linux.task import Task
@@ -178,7 +177,7 @@ def _open_fifo(task: Task, place: Place, node: Fifo, how: _How) -> Result:
         if not reads:
             raise LinuxError(Errno.ENXIO)
         return opened()
-    opener = Opener(reads, lambda: task.process.alive and not task.thread.ended)
+    opener = pipe_buffers.Opener(reads, lambda: task.process.alive and not task.thread.ended)
     pipe.openers.append(opener)
     before = pipe.write_opens if reads else pipe.read_opens
 

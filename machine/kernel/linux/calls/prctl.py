@@ -8,8 +8,7 @@ from machine.kernel.linux.abi import UInt, Word, call
 from machine.kernel.linux.calls.confinement import add_filter, confine
 from machine.kernel.linux.calls.memory import name_mapping
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.seccomp import Mode
-from machine.kernel.linux.task import Task
+from machine.kernel.linux.task import Mode, Task
 
 _SIGNALS = 64
 _LAST_CAPABILITY = 40

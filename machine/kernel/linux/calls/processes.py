@@ -6,7 +6,6 @@ import struct
 
 from machine.kernel.linux import structures
 from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, call
-from machine.kernel.linux.calls.children import usage_row
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Task, ThreadGroup
@@ -344,7 +343,7 @@ def uptime_and_memory(task: Task) -> tuple[int, int, int]:
 @call("getrusage")
 def getrusage(task: Task, who: Int, buffer: Address) -> int:
     """getrusage(2): user time is virtual time."""
-    task.space.store(buffer, usage_row(time_spent_by(task, who)))
+    task.space.store(buffer, structures.usage_row(time_spent_by(task, who)))
     return 0
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import struct
 
-from machine.kernel.linux import open_files as of, socket_names as names
+from machine.kernel.linux import interfaces, open_files as of, socket_names as names
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, UInt, call
 from machine.kernel.linux.datagram_sockets import DatagramSocket, pair_of_datagrams
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
-from machine.kernel.linux.interfaces import interfaces
 from machine.kernel.linux.netlink_sockets import NETLINK_ROUTE, NETLINK_SOCK_DIAG, NetlinkSocket, attribute
 from machine.kernel.linux.socket_options import (
     SO_ACCEPTCONN,
@@ -88,7 +87,7 @@ def _new(task: Task, family: int, kind: int, protocol: int, flags: int = 0) -> S
             raise LinuxError(Errno.ESOCKTNOSUPPORT)
         if protocol not in (NETLINK_ROUTE, NETLINK_SOCK_DIAG):
             raise Refused(Errno.EPROTONOSUPPORT)
-        present = interfaces(task.network.outside is not None)
+        present = interfaces.present(task.network.outside is not None)
         diagnosis = (
             Diagnosis(task.network, task.space.work, task.user, attribute).rows
             if protocol == NETLINK_SOCK_DIAG

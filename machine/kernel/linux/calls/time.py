@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from machine.kernel.linux.abi import Address, Flags, Int, call
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.quick import ELAPSED_CLOCKS, REALTIME_CLOCKS
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.outcomes import Result, Wait
 
-REALTIME_CLOCKS: tuple[int, ...] = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
-ELAPSED_CLOCKS: tuple[int, ...] = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse and boot-time ones
 _OWN_CLOCKS = (2, 3)  # the time of the process; its threads are not told apart
 _TIMER_ABSTIME = 1
 LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one step

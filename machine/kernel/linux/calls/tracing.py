@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from machine.kernel.linux import seccomp, signals, tracing
+from machine.kernel.linux import signals, tracing
 from machine.kernel.linux.abi import Address, Long, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.names import ARCH_X86_64
 from machine.kernel.linux.signal_frame import SIGINFO_BYTES, SignalInfo
 from machine.kernel.linux.space import USER_SPACE
 from machine.kernel.linux.task import Task
@@ -269,9 +270,7 @@ def _message(task: Task, target: Task, trace: Trace, address: int, data: int) ->
 def _call_info(task: Task, target: Task, trace: Trace, address: int, data: int) -> int:
     """PTRACE_GET_SYSCALL_INFO: a struct ptrace_syscall_info, of as many bytes as there is room for; how many it has."""
     registers = _cpu(target).registers
-    row = struct.pack(
-        "<B3xIQQ", trace.stage.value, seccomp.ARCH_X86_64, registers.read(RIP), registers.read(_STORAGES[19])
-    )
+    row = struct.pack("<B3xIQQ", trace.stage.value, ARCH_X86_64, registers.read(RIP), registers.read(_STORAGES[19]))
     if trace.stage is Stage.ENTRY:
         arguments = (registers.read(STORAGE_INDEX[name]) for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
         row += struct.pack("<7Q", trace.call % (1 << 64), *arguments)

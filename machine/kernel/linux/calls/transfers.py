@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from machine.kernel.linux import open_files as of
+from machine.kernel.linux import open_files as of, signals
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.notifications import IN_ACCESS, IN_MODIFY
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, PipeEnd
 from machine.kernel.linux.resource_limits import file_room
-from machine.kernel.linux.signals import SIGPIPE, send
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Result, Wait
@@ -167,7 +166,7 @@ def _swallows(task: Task, file: OpenFile, size: int) -> bool:
         return file.swallows(size)
     except LinuxError as error:
         if error.number is Errno.EPIPE:
-            send(task, SIGPIPE)
+            signals.send(task, signals.SIGPIPE)
         raise
 
 
