@@ -41,7 +41,7 @@ from machine.processor import (
     new_engine,
     window_of,
 )  # fmt: skip
-from machine.processor.descriptors import KERNEL
+from machine.processor.descriptors import KERNEL_LEVEL
 from machine.schedule import Process, VirtualClock
 from vm.facts.limits import Limits
 from vm.facts.paging import OPEN, PAGE_BITS, PRESENT
@@ -169,7 +169,7 @@ class BareCpu(Cpu):
     """Unicorn with a hook of SYSCALL and no other, in its default mode."""
 
     def __init__(self, memory: MirroredSpace) -> None:
-        self.memory, self.is_closed, self.home_level = memory, False, KERNEL
+        self.memory, self.is_closed, self.home_level = memory, False, KERNEL_LEVEL
         self.on_syscall = lambda: None
         self._engine = memory.engine = new_engine()
         self.window = window_of(self._engine)

@@ -13,7 +13,7 @@ import msgspec
 
 from machine.kernel import KernelObjects
 from machine.memory import AddressSpace, MapError, PhysicalMemory
-from machine.processor import Coverage, Cpu, ThreadRegisters, msr
+from machine.processor import Cpu, ThreadRegisters, coverage, msr
 from machine.schedule import Maker, Process, TooManyProcesses
 from vm import HostMemoryError
 from vm.facts.limits import Limits
@@ -79,14 +79,14 @@ class Nursery(msgspec.Struct, frozen=True):
     objects: KernelObjects
     living: Callable[[], Iterable[Process]]
     ids: Ids
-    coverages: list[tuple[Process, Coverage]] | None = None  # of all that were made, where blocks are recorded
+    coverages: list[tuple[Process, coverage.Coverage]] | None = None  # of all that were made, where blocks are recorded
 
     def _recorded(self, process: Process) -> Process:
         """The process, whose blocks are recorded if any are."""
         if self.coverages is not None:
-            coverage = Coverage(self.limits.max_recorded_blocks)
-            process.cpu.record_blocks(coverage)
-            self.coverages.append((process, coverage))
+            blocks = coverage.Coverage(self.limits.max_recorded_blocks)
+            process.cpu.record_blocks(blocks)
+            self.coverages.append((process, blocks))
         return process
 
     def cpu(self, level: int) -> Cpu:

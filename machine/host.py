@@ -13,7 +13,7 @@ import msgspec
 from machine.events import RegistrationError, Registry, Trigger
 from machine.memory import PhysicalMemory
 from machine.messages import Message, MessageChannel
-from machine.processor import LONGEST_INSTRUCTION, Select, decoder
+from machine.processor import LONGEST_INSTRUCTION, branches, decoder
 from machine.root import RootMemory
 from machine.schedule import (
     TEXT_BYTES,
@@ -288,7 +288,7 @@ class GuestHost:
     def _lbr_restore_by_filter(self, mask: int) -> int:
         done = self._lbr_restore()
         if done:
-            self._state.branches.leave_out(Select(mask & sum(Select)))
+            self._state.branches.leave_out(branches.Select(mask & sum(branches.Select)))
         return done
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from machine import kernel as kernels, native
 from machine.events import Action, Dispatcher, Event, Facts, Registry, RootActions, Sources, Trigger
@@ -20,7 +20,7 @@ from machine.kernel import Kernel
 from machine.messages import Kept, Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
 from machine.processes import Processes, Surroundings
-from machine.processor import Coverage, msr
+from machine.processor import msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent, takes_many
 from machine.root import RootMemory, RootSandbox
 from machine.run_loop import RunLoop, RunSurroundings
@@ -29,6 +29,9 @@ from machine.summary import Counts, ProcessEnd, RunSummary, StopCause
 from vm import Brake, Engine, Fault, GlobalStore, Host, Loaded, Shareable
 from vm.facts.events import EventKind, TraceType
 from vm.facts.stages import Stage
+
+if TYPE_CHECKING:
+    from machine.processor import Coverage
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,19 +18,22 @@ from machine.kernel import KeptOutput, Kernel, KernelObjects, Kernels, Services,
 from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import MapError, PhysicalMemory
 from machine.options import MachineOptions, Program
-from machine.processor import USER_LEVEL, Coverage, Cpu, ThreadRegisters, msr
+from machine.processor import USER_LEVEL, Cpu, ThreadRegisters, msr
 from machine.schedule import (
     BranchRecording,
-    Gate,
     Process,
     Scheduler,
     Thread,
     TooManyProcesses,
     TooManyThreads,
     VirtualClock,
+    gate,
 )
 from machine.script_programs import interpreted
 from machine.summary import ProcessEnd
+
+if TYPE_CHECKING:
+    from machine.processor import Coverage
 
 _OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
 
@@ -56,7 +60,7 @@ class Processes:
     def __init__(self, options: MachineOptions, surroundings: Surroundings) -> None:
         self._options, self._limits, self._machine = options, options.limits, surroundings
         limits, build, cores = options.limits, options.build, options.cores
-        self.gate = Gate(self._call_in) if options.parallel and cores > 1 else None
+        self.gate = gate.Gate(self._call_in) if options.parallel and cores > 1 else None
         self.all: list[Process] = []  # in the order in which they came; ended ones, too, that users have loaded
         self.ends: list[ProcessEnd] = []  # of those that are gone; a run begins it anew
         self._executed_before = 0  # by those that are gone
@@ -107,8 +111,8 @@ class Processes:
 
     def _executed_by(self, process: Process) -> int:
         """The instructions of a process: exactly, but while it is in machine code on another core."""
-        gate = self.gate
-        outside = gate is not None and process in self.scheduler.in_turn and process.core in gate.outside
+        cores = self.gate
+        outside = cores is not None and process in self.scheduler.in_turn and process.core in cores.outside
         return process.cpu.entered if outside else process.cpu.executed
 
     def has_mapped(self, process_id: int, first: int, last: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,9 +17,12 @@ from machine.messages import MessageChannel
 from machine.processes import Processes
 from machine.processor import StopKind, StopReason
 from machine.root import RootSandbox
-from machine.schedule import LOCK_TRIES, Core, Gate, ParallelRun, Process, RunGuard, Surroundings
+from machine.schedule import Core, Process, RunGuard, parallel
 from machine.summary import CAUSES, ProcessEnd, StopCause
 from vm import Brake, Sharing
+
+if TYPE_CHECKING:
+    from machine.schedule import Gate
 
 _KILLED = 128 + 9  # the exit code of a process that is ended from outside
 
@@ -59,7 +63,7 @@ class RunLoop:
         self._halted_on = 0  # the core whose turn it was when the last run was halted
         self._pause_at: int | None = None
         self._stop_cause: StopCause | None = None
-        self._parallel: ParallelRun | None = None  # under way
+        self._parallel: parallel.ParallelRun | None = None  # under way
         self._guard = RunGuard(self.stop, lambda: self._end(StopCause.TIMEOUT), self._pull_brake)
         self._guard_outside_runs: RunGuard | None = None
         work = processes.physical.work
@@ -268,14 +272,14 @@ class RunLoop:
             self._messages.catch_up()  # before the process says more on another core
             self._turned()
 
-        surroundings = Surroundings(
+        surroundings = parallel.Surroundings(
             processes=lambda: self._processes.all,
             begin_turn=self._machine.begin_turn,
             end_turn=end_turn,
             is_over=lambda: self._stop_cause is not None,
             stop=self._stop_processors,
         )
-        self._parallel = run = ParallelRun(self._scheduler, gate, surroundings, budget)
+        self._parallel = run = parallel.ParallelRun(self._scheduler, gate, surroundings, budget)
         try:
             run.run()
         finally:
@@ -292,7 +296,7 @@ class RunLoop:
         """How the scripts of the machine get along."""
         if self._gate is None:
             return Sharing(brake=self._brake)
-        return Sharing(self._gate, LOCK_TRIES, self._waits_for_lock, self._brake)
+        return Sharing(self._gate, parallel.LOCK_TRIES, self._waits_for_lock, self._brake)
 
     def _waits_for_lock(self, rounds: int) -> bool:
         return self._parallel is not None and self._parallel.waits_for_lock(rounds)

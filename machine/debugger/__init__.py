@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
+    from machine.debugger import stepping as stepping
     from machine.debugger.breakpoints import (
         Breakpoint as Breakpoint,
         BreakpointError as BreakpointError,
@@ -37,11 +38,6 @@ if TYPE_CHECKING:
         CallStack as CallStack,
         Slot as Slot,
     )
-    from machine.debugger.stepping import (
-        execute_instruction as execute_instruction,
-        instruction_at as instruction_at,
-        instruction_line as instruction_line,
-    )
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -52,6 +48,6 @@ else:
             "modules": "Module modules_of planned_dlls",
             "paging": "Entry page_table_entries",
             "stack": "CallStack Slot",
-            "stepping": "execute_instruction instruction_at instruction_line",
         },
+        late="stepping",
     )

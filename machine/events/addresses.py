@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from machine.events import iterations
 from machine.events.definition import EventDefinition
 from machine.events.dispatch import Carrier, Dispatcher, Operation
 from machine.events.exits import exit_of
-from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Event, Registry
 from machine.loaders import Image
 from machine.memory import page_floor
@@ -64,8 +64,8 @@ class _HookedAddress:
         self._carried: CarriedAddress | None = None
         self._hook: Hook | None = None
         code = process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
-        if repeats(code):
-            self._iterations = Iterations(process.cpu, address, code)
+        if iterations.repeats(code):
+            self._iterations = iterations.Iterations(process.cpu, address, code)
             process.watched.add(self._iterations)
             self._hook = process.cpu.hook_address(address, self._trigger_once)
         elif carrier is None:

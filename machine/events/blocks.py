@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from machine.events.dispatch import BlockKind, Trigger
 from machine.events.registry import Event
-from machine.root import GUEST_REGS, Call, RootCode, RootResult, RootSandbox
+from machine.root import GUEST_REGS, Call, RootCode, RootSandbox
+
+if TYPE_CHECKING:
+    from machine.root import RootResult
 
 
 class RootActions:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -19,12 +19,14 @@ from machine.events.definition import Action, BreakAction, CallAction, EventDefi
 from machine.events.exit import NEVER, WORD_MASK, Assign, ByProcessor, Exit, Step, ToLevel, evaluate
 from machine.events.registry import Event, Registry
 from machine.processor import KERNEL_LEVEL, Cpu
-from machine.root import RootFault, RootResult
 from machine.schedule import Process
 from vm import Engine, Fault, Host, Loaded
 from vm.facts.events import ShortCircuit
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
+
+if TYPE_CHECKING:
+    from machine.root import RootFault, RootResult
 
 HookT_co = TypeVar("HookT_co", covariant=True)
 

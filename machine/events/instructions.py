@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from machine.events import iterations
 from machine.events.dispatch import Carrier, Dispatcher, Operation, Seen, carry_out
 from machine.events.exit import Exit
 from machine.events.exits import forms_of
-from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Registry
 from machine.processor import (
     LONGEST_INSTRUCTION,
@@ -69,8 +69,8 @@ class Arrivals:
         self._process = process
         self.kind, self.length = exit_.kind, site.length
         self._operation = Operation(exit_, site.length, operand=site.operand)
-        once = exit_.once and repeats(site.code)
-        self.iterations = Iterations(process.cpu, site.address, site.code) if once else None
+        once = exit_.once and iterations.repeats(site.code)
+        self.iterations = iterations.Iterations(process.cpu, site.address, site.code) if once else None
         process.watched.add(self)
 
     @property

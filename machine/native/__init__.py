@@ -7,38 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vm.face import lazy
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from machine.events import Dispatcher, Surroundings
-    from machine.host import DebuggerState
-    from machine.native.carrier import Carrier
-    from machine.root import RootSandbox
-    from vm import Engine
-
-__all__ = ["carrier_for"]
-
-
-def carrier_for(
-    engine: Engine,
-    state: DebuggerState,
-    owner: Surroundings,
-    dispatcher: Dispatcher,
-    sandboxes: Sequence[RootSandbox],
-    outside: Collection[int],
-    defers: bool,
-    measures: bool,
-) -> Carrier | None:
-    """The native carrier of a machine whose scripts are machine code; None for another engine's.
-
-    With `defers` messages that scripts send at once wait until somebody could notice. With `measures` events know
-    their time.
-    """
-    if engine.name != "native":
-        return None
-    from machine.native.carrier import Carrier
-    from vm.native import NativeEngine
-
-    if not isinstance(engine, NativeEngine):
-        return None
-    return Carrier(engine, state, owner, dispatcher, sandboxes, outside, defers, measures)
+    from machine.native.choosing import carrier_for as carrier_for
+else:
+    __getattr__, __dir__ = lazy(__name__, {"choosing": "carrier_for"}, late="accesses")

@@ -37,9 +37,9 @@ from machine.processor import (
     WATCHING,
     WORD_MASK,
     Due,
-    PlainOperand,
     Vector,
     function_address,
+    memory_operands,
 )
 from machine.schedule import Process
 from vm.facts.paging import EXECUTE, PAGE_BITS, READ, WRITE
@@ -296,7 +296,7 @@ class CarriedAccesses:
             self._ranges.clear()
             ctypes.memset(ctypes.addressof(self._sites), 0, ctypes.sizeof(self._sites))
 
-    def learn(self, rip: int, operand: PlainOperand, ranges: Sequence[Range]) -> None:
+    def learn(self, rip: int, operand: memory_operands.PlainOperand, ranges: Sequence[Range]) -> None:
         """Deal with an instruction here from now on: its accesses are compared with these ranges, in this order."""
         cpu, frame, left = self._cpu, self._cpu.memory.frame_at(rip), self._cpu.block_at(rip)
         if frame is None or left is None or rip % PAGE > PAGE - _CODE_BYTES or cpu.address_hooks.is_hooked(rip):

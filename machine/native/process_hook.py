@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from machine.events import KERNEL_BITS, Arrivals, Event, EventsOfKind, Exit, Sides, Waiting
 from machine.events.exits import exit_of
 from machine.kernel import Kernel
-from machine.native import hooks
-from machine.native.accesses import CarriedAccesses
+from machine.native import accesses, hooks
 from machine.native.callbacks import Callbacks
 from machine.native.carried_addresses import CarriedAddress, Table
 from machine.native.desk import Desk
@@ -31,8 +30,8 @@ from machine.processor import (
     Site,
     function_address,
     has_plain_flags,
+    memory_operands,
     msr,
-    plain_operand,
 )
 from machine.schedule import Process
 from vm.facts.events import EXCEPTION, SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
@@ -69,7 +68,7 @@ class ProcessHook:
         self._slow_calls = 0
         self._tables: dict[EventKind, Table] = {}  # of instructions
         self._addresses: list[CarriedAddress] = []
-        self._accesses: CarriedAccesses | None = None
+        self._accesses: accesses.CarriedAccesses | None = None
         self._memory_tables: dict[tuple[tuple[Event, ...], Stage], Table] = {}
         self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
@@ -258,13 +257,13 @@ class ProcessHook:
         """Machine code may deal with a watched instruction; an event of a range has a pre stage only."""
         cpu = self.process.cpu
         code = cpu.memory.read_up_to(rip, LONGEST_INSTRUCTION)
-        operand = plain_operand(code, rip)
+        operand = memory_operands.plain_operand(code, rip)
         if cpu.window is None or cpu.last_branches is not None or cpu.breakpoints.are_set:
             return
         if operand is None or not has_plain_flags(code):
             return
         if self._accesses is None:
-            self._accesses = CarriedAccesses(self.process, self.state, self.cells.pour, hooks.shared_symbols())
+            self._accesses = accesses.CarriedAccesses(self.process, self.state, self.cells.pour, hooks.shared_symbols())
         rows = []
         for first, last, event in ranges:
             row, meant = self._handling(event).row, event.definition.process_id in (None, self.process.pid)

@@ -14,12 +14,12 @@ from functools import partial
 
 import msgspec
 
+from machine.processor import memory_operands
 from machine.processor.address_hooks import AddressHooks
 from machine.processor.binding import Hook
 from machine.processor.core import Core
 from machine.processor.decoders import decoder
 from machine.processor.instruction_finder import InstructionPattern, Served, Site, SiteHook
-from machine.processor.memory_operands import accesses
 from machine.processor.register_file import RegisterFile
 from machine.processor.translated_code import TranslatedCode
 from vm import late_pattern
@@ -80,7 +80,7 @@ class BmiInstruction(msgspec.Struct, frozen=True):
         if instruction.register is not None:
             operand = registers.read(instruction.register)
         else:
-            (access,) = accesses(self.code, self.address, registers.read)
+            (access,) = memory_operands.accesses(self.code, self.address, registers.read)
             found = read(access.address, access.size)
             if found is None:
                 return False  # it faults

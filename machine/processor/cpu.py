@@ -16,7 +16,7 @@ import ctypes
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 from unicorn import unicorn_const as uc, x86_const as x86
@@ -37,10 +37,8 @@ from machine.processor.binding import (
 from machine.processor.block_counter import BlockCounter
 from machine.processor.block_entries import BlockEntries
 from machine.processor.bmi import BmiCorrections
-from machine.processor.branches import LastBranches
 from machine.processor.breakpoints import Breakpoints
 from machine.processor.core import Core
-from machine.processor.coverage import Coverage
 from machine.processor.cpu_model import new_engine
 from machine.processor.debug_registers import DebugRegisters
 from machine.processor.exceptions import Exceptions
@@ -66,6 +64,10 @@ from machine.processor.window import Window, window_of
 from machine.processor.x87 import X87Corrections
 from vm.facts.paging import EXECUTE
 from vm.facts.registers import RIP
+
+if TYPE_CHECKING:
+    from machine.processor.branches import LastBranches
+    from machine.processor.coverage import Coverage
 
 SYSCALL_LENGTH = 2
 EXCEPTION_STATUS = uc.UC_ERR_EXCEPTION  # of a run that ends by a refused access
@@ -100,7 +102,7 @@ class Cpu:
         self.is_closed = False
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_end: Callable[[], None] = lambda: None  # a run is about to end between two instructions; may move RIP
-        self.home_level = descriptors.KERNEL if level is None else level
+        self.home_level = descriptors.KERNEL_LEVEL if level is None else level
         self._engine = engine = new_engine()
         self.window = window_of(engine)
         self.registers = RegisterFile(engine, self.window)

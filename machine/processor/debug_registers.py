@@ -7,14 +7,16 @@ instruction hits. Breakpoints of ports are none.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from machine.processor.fault import DebugStatus, Fault, Vector
 from machine.processor.instruction_finder import InstructionPattern, OperandKind
-from machine.processor.memory_operands import Access
 from machine.processor.register_file import RegisterFile
 from vm.facts.paging import EXECUTE, PAGE_BITS, READ, WRITE
 from vm.facts.registers import RIP, STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from machine.processor.memory_operands import Access
 
 DEBUG_REGISTERS = tuple(STORAGE_INDEX[f"dr{number}"] for number in (0, 1, 2, 3, 6, 7))
 READS, WRITES = (InstructionPattern(opcode, operand=OperandKind.REGISTER) for opcode in (b"\x0f\x21", b"\x0f\x23"))

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from vm import PAGE
 
-KERNEL, USER = 0, 3  # privilege levels
+KERNEL_LEVEL, USER_LEVEL = 0, 3  # privilege levels
 TABLE_AT = 0xFFFF_F803_0010_0000  # the page of the table, which is the one page of the kernel half that guests can read
 GATE_AT = TABLE_AT + PAGE
 
@@ -44,11 +44,11 @@ def _descriptor(kind: int, level: int, *, long: bool = False, big: bool = False)
 
 
 _ROWS: dict[Selector, int] = {
-    Selector.KERNEL_CODE: _descriptor(_CODE, KERNEL, long=True),
-    Selector.KERNEL_DATA: _descriptor(_DATA, KERNEL, big=True),
-    Selector.USER_CODE_32: _descriptor(_CODE, USER, big=True),
-    Selector.USER_DATA: _descriptor(_DATA, USER, big=True),
-    Selector.USER_CODE: _descriptor(_CODE, USER, long=True),
+    Selector.KERNEL_CODE: _descriptor(_CODE, KERNEL_LEVEL, long=True),
+    Selector.KERNEL_DATA: _descriptor(_DATA, KERNEL_LEVEL, big=True),
+    Selector.USER_CODE_32: _descriptor(_CODE, USER_LEVEL, big=True),
+    Selector.USER_DATA: _descriptor(_DATA, USER_LEVEL, big=True),
+    Selector.USER_CODE: _descriptor(_CODE, USER_LEVEL, long=True),
 }
 
 
@@ -63,7 +63,7 @@ def table() -> bytes:
 def gate() -> bytes:
     """The bytes of the page at `GATE_AT`: an IRETQ, and what it takes from the stack for each level."""
     page = bytearray(IRETQ)
-    for level in (KERNEL, USER):
+    for level in (KERNEL_LEVEL, USER_LEVEL):
         page += bytes(stack_at(level) - GATE_AT - len(page)) + frame(level, BEHIND_GATE, 0, _FLAGS)
     return bytes(page)
 

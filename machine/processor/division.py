@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.memory import AddressSpace
-from machine.processor.memory_operands import accesses
+from machine.processor import memory_operands
 from machine.processor.register_file import RegisterFile
 
 _PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
@@ -20,7 +20,7 @@ def divisor_of(code: bytes, rip: int, registers: RegisterFile, memory: AddressSp
     if opcode not in (_BYTES, _WORDS) or modrm & 0x30 != 0x30:
         return 0
     if modrm >> 6 != 3:
-        made = accesses(code, rip, registers.read)
+        made = memory_operands.accesses(code, rip, registers.read)
         data = memory.read(made[0].address, made[0].size) if made else None
         return int.from_bytes(data or b"", "little")
     number = modrm & 7 | (rex & 1) << 3

@@ -117,7 +117,7 @@ class Exceptions:
         if self._hidden.was_software:
             length = self._blocks.length_before(rip)
             is_closed = vector not in self.open_vectors and not self._table.is_loaded
-            if is_closed and self._hidden.level == descriptors.USER:
+            if is_closed and self._hidden.level == descriptors.USER_LEVEL:
                 error = vector << 3 | IN_TABLE
                 return StopReason(StopKind.FAULT, rip - length, vector=Vector.GP, error=error)
             is_interrupt = self._memory.read(rip - 1, 1) != _INT3 or vector != Vector.BP

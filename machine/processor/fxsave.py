@@ -32,7 +32,7 @@ _X87_AT, _SSE_AT = 32, 160
 MXCSR_MASK = 0xFFFF
 _EMPTY, _ALL_EMPTY = 3, 0xFFFF  # tags
 # What a program starts with.
-INITIAL = _HEADER.pack(0x37F, 0, 0, 0, 0, 0, 0x1F80, MXCSR_MASK).ljust(FXSAVE_BYTES, b"\0")
+INITIAL_FXSAVE = _HEADER.pack(0x37F, 0, 0, 0, 0, 0, 0x1F80, MXCSR_MASK).ljust(FXSAVE_BYTES, b"\0")
 
 
 class Fxsave:

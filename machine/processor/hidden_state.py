@@ -124,7 +124,7 @@ def _places() -> _Places:
 
 
 def _find_places() -> _Places | None:
-    kernel, user = (_Scratch(level) for level in (descriptors.KERNEL, descriptors.USER))
+    kernel, user = (_Scratch(level) for level in (descriptors.KERNEL_LEVEL, descriptors.USER_LEVEL))
     for number, register in enumerate(GENERAL_IDS):
         for scratch in (kernel, user):
             scratch.engine.set_register(register, _mark(number))
@@ -152,7 +152,7 @@ def _mark(number: int) -> int:
 
 def _load_of(selector: int) -> bytes:
     """mov ax, SELECTOR; mov ds, ax -- with an RPL, which is not in the error code."""
-    return b"\x66\xb8" + (selector | descriptors.USER).to_bytes(2, "little") + b"\x8e\xd8"
+    return b"\x66\xb8" + (selector | descriptors.USER_LEVEL).to_bytes(2, "little") + b"\x8e\xd8"
 
 
 def _cells(engine: Engine) -> memoryview:

@@ -14,7 +14,7 @@ from unicorn import x86_const as x86
 
 from machine.memory import AddressSpace, is_canonical
 from machine.processor.binding import WORD_MASK, Engine
-from machine.processor.descriptors import KERNEL, TABLE_AT, Selector
+from machine.processor.descriptors import KERNEL_LEVEL, TABLE_AT, Selector
 from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, Fault, PageFault, Vector
 from machine.processor.hidden_state import HiddenState
 from machine.processor.register_file import RegisterFile
@@ -68,7 +68,7 @@ class InterruptTable:
         self._memory = memory
         self._registers = registers
         self._hidden = hidden
-        self._is_reachable = home_level == KERNEL
+        self._is_reachable = home_level == KERNEL_LEVEL
         self._first = self._table(x86.UC_X86_REG_IDTR)
 
     @property
@@ -96,7 +96,8 @@ class InterruptTable:
         external = 0 if fault.length else _EXTERNAL
         gate = self._gate(fault, external)
         selector = gate.selector
-        if before == KERNEL and selector == Selector.USER_CODE and self._table(x86.UC_X86_REG_GDTR)[0] == TABLE_AT:
+        is_of_users = before == KERNEL_LEVEL and selector == Selector.USER_CODE
+        if is_of_users and self._table(x86.UC_X86_REG_GDTR)[0] == TABLE_AT:
             selector = Selector.KERNEL_CODE  # which raw code finds in CS
         level = self._level_of(selector, before, external)
         flags, pointer = registers.read(RFLAGS), registers.read(_RSP)

@@ -18,14 +18,8 @@ from msgspec.structs import replace
 from machine.memory import PAGE, is_canonical
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
 from machine.processor.memory_forms import VEX, Word, opcodes_of
-from vm.facts.registers import RIP, STORAGE_INDEX, STORAGES
-
-# What `read` is asked for besides the storages of `vm.facts.registers`: 64 bits, and 128 of the XMM registers.
-FS_BASE = len(STORAGES)
-GS_BASE = FS_BASE + 1
-FIRST_MM = GS_BASE + 1
-FIRST_XMM = FIRST_MM + 8
-
+from machine.processor.registers import FIRST_MM, FIRST_XMM, FS_BASE, GS_BASE
+from vm.facts.registers import RIP, STORAGE_INDEX
 
 _PLANS_KEPT = 8192
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF

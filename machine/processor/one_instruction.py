@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from machine.processor import memory_operands
 from machine.processor.cpu import Cpu
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
-from machine.processor.memory_operands import counter_of
 from machine.processor.run_state import StopReason
 from vm.facts.registers import RIP
 
@@ -21,4 +21,4 @@ def run_one(cpu: Cpu, budget: int) -> StopReason:
     code = cpu.memory.read_up_to(start, LONGEST_INSTRUCTION)
     cpu.code.changed(start, start + 1)  # translated anew, so that the block can end behind the instruction
     until = _NOWHERE if code.startswith(_HLT) else start + cpu.length_at(start)
-    return cpu.run(start, until, budget if counter_of(code) else 1)
+    return cpu.run(start, until, budget if memory_operands.counter_of(code) else 1)

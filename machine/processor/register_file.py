@@ -38,7 +38,7 @@ _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, secti
 class RegisterFile:
     """All storages of `vm.facts.registers`, by index. Values are unsigned 64-bit integers.
 
-    `read` also knows the numbers of `machine.processor.memory_operands`.
+    `read` also knows `OPERAND_IDS` of `machine.processor.registers`.
     """
 
     def __init__(self, engine: Engine, window: Window | None = None) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from unicorn import x86_const as x86
 
-from machine.processor.memory_operands import FIRST_MM, FIRST_XMM, FS_BASE, GS_BASE
-from vm.facts.registers import GENERAL, STORAGE_INDEX
+from vm.facts.registers import GENERAL, STORAGE_INDEX, STORAGES
 
 # The batch of a trigger: position in the batch is the position in this table.
 _BATCH_NAMES: tuple[str, ...] = (*GENERAL, "rip", "rflags", "cs", "ss")
@@ -39,8 +38,13 @@ TABLE_SELECTORS: dict[int, int] = {
 
 VECTOR_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
 
-# What memory operands are made of besides storages. Unicorn's names of MMX registers do nothing: they are read as the
-# x87 registers which they are the significands of.
+# What memory operands are made of besides storages: 64 bits each, and 128 of the XMM registers.
+FS_BASE = len(STORAGES)
+GS_BASE = FS_BASE + 1
+FIRST_MM = GS_BASE + 1
+FIRST_XMM = FIRST_MM + 8
+
+# Unicorn's names of MMX registers do nothing: they are read as the x87 registers which they are the significands of.
 OPERAND_IDS: dict[int, int] = {
     FS_BASE: x86.UC_X86_REG_FS_BASE,
     GS_BASE: x86.UC_X86_REG_GS_BASE,

@@ -14,12 +14,11 @@ import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, Protection, is_canonical, page_floor
-from machine.processor import descriptors, translation
+from machine.processor import descriptors, memory_operands, translation
 from machine.processor.binding import TLB_FILL_HOOK, callback_address
 from machine.processor.core import Core
 from machine.processor.fault import PageFault, Vector
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
-from machine.processor.memory_operands import Access, accesses, faulting, out_of_range
 from machine.processor.run_state import StopKind, StopReason
 from machine.processor.translation import FILLS, RIGHTS, ROOT, WATCHED_PAGE, WATCHED_RIGHT, WATCHING
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
@@ -96,9 +95,9 @@ class Tlb:
     def seeing(self, word: int) -> Iterator[None]:
         """While the emulator is to find a page of which the page table has this word, whatever the guest's level."""
         level = self._hidden.level
-        hides = level == descriptors.USER and word & SUPERVISOR
+        hides = level == descriptors.USER_LEVEL and word & SUPERVISOR
         if hides:
-            self._hidden.level = descriptors.KERNEL
+            self._hidden.level = descriptors.KERNEL_LEVEL
         try:
             yield
         finally:
@@ -114,7 +113,7 @@ class Tlb:
             self.refused = self.refused or Refusal(page, right, is_other_paging=True)
             return False
         word = self._memory.table.word(page >> PAGE_BITS)
-        is_user, is_new = self._hidden.level == descriptors.USER, not word & right
+        is_user, is_new = self._hidden.level == descriptors.USER_LEVEL, not word & right
         if is_new or (is_user and word & SUPERVISOR):
             try:
                 with self._run.gate:
@@ -186,17 +185,18 @@ class Tlb:
         """What a refused access is to the guest, whose instruction at RIP has made it."""
         self._run.give_up()
         address, is_write = refused.page, refused.right == WRITE
-        made: tuple[Access, ...] = ()
+        made: tuple[memory_operands.Access, ...] = ()
         if refused.right != EXECUTE:
-            made = accesses(self._memory.read_up_to(rip, LONGEST_INSTRUCTION), rip, self._registers.read)
-        beyond = out_of_range(made, refused.page, is_write)
+            code = self._memory.read_up_to(rip, LONGEST_INSTRUCTION)
+            made = memory_operands.accesses(code, rip, self._registers.read)
+        beyond = memory_operands.out_of_range(made, refused.page, is_write)
         if beyond is not None or not is_canonical(address):
             on_stack = beyond is not None and beyond.on_stack
             return StopReason(StopKind.FAULT, rip, vector=Vector.SS if on_stack else Vector.GP)
         if refused.right == EXECUTE:
             address = rip if page_floor(rip) == refused.page else address
         else:
-            found = faulting(made, refused.page, is_write)
+            found = memory_operands.faulting(made, refused.page, is_write)
             address = address if found is None else found[0]
             is_write = is_write or any(access.modifies and access.address == address for access in made)
         access = _ACCESS_NAMES[refused.right]
@@ -209,6 +209,6 @@ class Tlb:
         return (
             PageFault.PRESENT * (has_memory and area is not None and bool(area.protection))
             | PageFault.WRITE * is_write
-            | PageFault.USER * (self._hidden.level == descriptors.USER)
+            | PageFault.USER * (self._hidden.level == descriptors.USER_LEVEL)
             | PageFault.FETCH * (refused.right == EXECUTE)
         )

@@ -13,11 +13,9 @@ from contextlib import AbstractContextManager
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, AddressSpace, page_floor
-from machine.processor import block_hook
+from machine.processor import block_hook, branch_ring, branches, memory_operands
 from machine.processor.binding import BLOCK_HOOK, EDGE_HOOK, Hook
 from machine.processor.block_counter import EVERYTHING
-from machine.processor.branch_ring import note_block_address
-from machine.processor.branches import LastBranches
 from machine.processor.core import Core
 from machine.processor.exit_checks import exit_checks
 from machine.processor.instruction_finder import (
@@ -28,7 +26,6 @@ from machine.processor.instruction_finder import (
     Site,
     Translation,
 )
-from machine.processor.memory_operands import accesses
 from machine.processor.register_file import RegisterFile
 from machine.processor.tlb import Tlb
 from vm.facts.paging import EXECUTE, PAGE_BITS
@@ -56,7 +53,7 @@ class TranslatedCode:
         self.is_renewal_due = False
         self._always: dict[InstructionPattern, Serve] = {}
         self.unserved: list[Site] | None = None
-        self.last_branches: LastBranches | None = None
+        self.last_branches: branches.LastBranches | None = None
         core.memory.code_listeners.append(self.changed)
 
     def close(self) -> None:
@@ -188,9 +185,9 @@ class TranslatedCode:
 
     # --- branches
 
-    def record_branches(self, wanted: bool) -> LastBranches | None:
+    def record_branches(self, wanted: bool) -> branches.LastBranches | None:
         """Record the last branches from the next block on, or no more; what was recorded before is forgotten."""
-        self.last_branches = LastBranches(self._memory.read) if wanted else None
+        self.last_branches = branches.LastBranches(self._memory.read) if wanted else None
         self._look_again_soon()
         return self.last_branches
 
@@ -206,7 +203,7 @@ class TranslatedCode:
             self._branch_hook = None
         if self.last_branches is not None:
             ring = self.last_branches.ring
-            code = note_block_address()
+            code = branch_ring.note_block_address()
             hook = BLOCK_HOOK(lambda _engine, address, size, _data: ring.note(address, size)) if code is None else code
             self._branch_hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, hook, data=ring.state)
         if self._blocks.has_own_slots:
@@ -217,5 +214,5 @@ def stores_into(memory: AddressSpace, registers: RegisterFile, rip: int, begin: 
     """Whether the instruction at RIP is about to store into [begin, end), in the hook of a block."""
     code = memory.read_up_to(rip, LONGEST_INSTRUCTION)
     registers.forget()
-    made = accesses(code, rip, registers.read)
+    made = memory_operands.accesses(code, rip, registers.read)
     return any(access.is_write and access.address < end and begin < access.address + access.size for access in made)

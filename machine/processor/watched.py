@@ -17,10 +17,10 @@ import msgspec
 from unicorn import x86_const as x86
 
 from machine.memory import AddressSpace
+from machine.processor import memory_operands
 from machine.processor.binding import Engine
 from machine.processor.block_counter import BlockCounter
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
-from machine.processor.memory_operands import Access, counter_of
 from machine.processor.register_file import RegisterFile
 from machine.processor.translation import WATCHING
 from vm.facts.paging import EXECUTE, READ, WATCHED_SHIFT, WRITE
@@ -48,7 +48,7 @@ class WatchedInstruction(msgspec.Struct, frozen=True):
     """
 
     rip: int
-    accesses: tuple[Access, ...]
+    accesses: tuple[memory_operands.Access, ...]
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -114,7 +114,7 @@ class SingleStep:
         code = self._memory.read_up_to(rip, LONGEST_INSTRUCTION)
         self._rip, self._opcode = rip, code.lstrip(_PREFIXES)
         self._prefixes = code[: len(code) - len(self._opcode)]
-        self._counter = counter_of(code)
+        self._counter = memory_operands.counter_of(code)
         if self._counter and not self._engine.read_register(x86.UC_X86_REG_RCX) & self._counter:
             self._counter = 0
         flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)

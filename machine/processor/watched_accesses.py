@@ -11,12 +11,12 @@ from collections.abc import Callable
 from msgspec.structs import replace
 from unicorn import unicorn_const as uc
 
+from machine.processor import memory_operands
 from machine.processor.address_hooks import AddressHooks
 from machine.processor.core import Core
 from machine.processor.debug_registers import DebugRegisters
 from machine.processor.fault import DebugStatus, Vector
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
-from machine.processor.memory_operands import accesses
 from machine.processor.run_state import StopKind, StopReason
 from machine.processor.tlb import Tlb
 from machine.processor.watched import AccessCarrier, Due, SingleStep, WatchedInstruction
@@ -126,7 +126,7 @@ class WatchedAccesses:
             return False
         rip = registers.read(RIP)
         code = self._memory.read_up_to(rip, LONGEST_INSTRUCTION)
-        watched = WatchedInstruction(rip, accesses(code, rip, registers.read))
+        watched = WatchedInstruction(rip, memory_operands.accesses(code, rip, registers.read))
         hooks = self._hooks.count  # that were called
         blocks.count_one()
         try:

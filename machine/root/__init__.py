@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from machine.root.block import GUEST_REGS as GUEST_REGS, RootCode as RootCode
     from machine.root.fault import RootFault as RootFault, RootResult as RootResult
     from machine.root.memory import RootMemory as RootMemory
-    from machine.root.processor import Call as Call
-    from machine.root.sandbox import RootSandbox as RootSandbox
+    from machine.root.sandbox import Call as Call, RootSandbox as RootSandbox
     from machine.root.state import BlockRow as BlockRow, RootState as RootState
 else:
     __getattr__, __dir__ = lazy(
@@ -30,8 +29,8 @@ else:
             "block": "GUEST_REGS RootCode",
             "fault": "RootFault RootResult",
             "memory": "RootMemory",
-            "processor": "Call",
-            "sandbox": "RootSandbox",
+            "sandbox": "Call RootSandbox",
             "state": "BlockRow RootState",
         },
+        late="fault plain_code processor",
     )

@@ -10,8 +10,8 @@ import msgspec
 
 from machine.memory import Frames, SharedMemory, page_ceil
 from machine.processor import BmiInstruction, Generator, bmi_instructions, decoder
+from machine.root import plain_code
 from machine.root.guest_regs import SIZE
-from machine.root.plain_code import is_plain
 
 CODE_BASE = 0xFFFF_B100_0000_0000
 RETURN = CODE_BASE + 0x10  # where a block's return leads: to a HLT
@@ -68,7 +68,8 @@ def place(number: int, root_code: RootCode, source: Frames) -> Block:
     memory = SharedMemory(source, size)
     content = ((BEGIN - CODE_BASE) * HLT + code).ljust(size, HLT)
     source.physical.buffer[memory.start : memory.start + size] = content
-    return Block(number, root_code, memory, content, is_plain(code), _may_use_xmm(code), bmi_instructions(code, BEGIN))
+    is_plain, bmi = plain_code.is_plain(code), bmi_instructions(code, BEGIN)
+    return Block(number, root_code, memory, content, is_plain, _may_use_xmm(code), bmi)
 
 
 def _may_use_xmm(code: bytes) -> bool:

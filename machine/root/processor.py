@@ -10,15 +10,12 @@ next: the part of the stack that was written is zeroed, registers are set, and w
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
-from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, SharedMemory, page_ceil
+from machine.memory import PAGE, AddressSpace, Area, Protection, SharedMemory, page_ceil
 from machine.processor import (
     BLOCK_HOOK,
     CODE_HOOK,
@@ -50,12 +47,14 @@ from machine.root import block as layout
 from machine.root.block import Block
 from machine.root.fault import SYSCALL_HERE, RootFault, RootResult, fault_at
 from machine.root.guest_regs import GuestRegs
-from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
 from machine.root.state import RootState
-from vm import GLOBALS_BASE, Brake, GlobalStore
+from vm import GLOBALS_BASE
 from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, WRITE
 from vm.facts.registers import RIP
+
+if TYPE_CHECKING:
+    from machine.root.sandbox import Call, Surroundings
 
 _ENTRY_FLAGS = 1 << 1
 _TRANSLATION_BYTES = 8 << 20
@@ -71,30 +70,6 @@ _READ_AND_WRITE = Protection.READ | Protection.WRITE
 _CODE = Protection.READ | Protection.EXECUTE
 
 Rights = tuple[int, int]  # a place in physical memory, and what is allowed there (vm.facts.paging)
-
-
-class Call(msgspec.Struct, frozen=True):
-    """The three arguments of a block, in rcx, rdx and r8."""
-
-    first: int
-    second: int
-    third: int = 0
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What all processors of a sandbox work with.
-
-    `gate` is entered for what callbacks look at beyond the processor and its guest. `budget`: instructions of one run.
-    `time_stamp` serves RDTSC. `brake` says whether the run that a block belongs to is to end.
-    """
-
-    root: RootMemory
-    globals: GlobalStore | None
-    source: Frames
-    budget: int
-    time_stamp: Callable[[], int]
-    gate: AbstractContextManager[Any]
-    brake: Brake
 
 
 class RootProcessor:

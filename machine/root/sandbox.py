@@ -15,16 +15,41 @@ from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any
 
+import msgspec
+
 from machine.memory import Frames, MapError
 from machine.processor import Cpu, block_hook
+from machine.root import fault, processor as processors
 from machine.root.block import Block, RootCode, place
-from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
-from machine.root.processor import Call, RootProcessor, Surroundings
 from machine.root.state import BlockRow
 from vm import Brake, GlobalStore
 
 MOST_PROCESSORS = 32  # of 2 MB each; what has one to itself runs without a look at its pages and translations
+
+
+class Call(msgspec.Struct, frozen=True):
+    """The three arguments of a block, in rcx, rdx and r8."""
+
+    first: int
+    second: int
+    third: int = 0
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What all processors of a sandbox work with.
+
+    `gate` is entered for what callbacks look at beyond the processor and its guest. `budget`: instructions of one run.
+    `time_stamp` serves RDTSC. `brake` says whether the run that a block belongs to is to end.
+    """
+
+    root: RootMemory
+    globals: GlobalStore | None
+    source: Frames
+    budget: int
+    time_stamp: Callable[[], int]
+    gate: AbstractContextManager[Any]
+    brake: Brake
 
 
 class RootSandbox:
@@ -40,20 +65,20 @@ class RootSandbox:
         gate: AbstractContextManager[Any] | None = None,
         brake: Brake | None = None,
     ) -> None:
-        """See `machine.root.processor.Surroundings`."""
+        """See `Surroundings`."""
         gate = RLock() if gate is None else gate
         self._surroundings = Surroundings(root, store, source, budget, time_stamp, gate, brake or Brake())
-        self._processors: list[RootProcessor] = []
+        self._processors: list[processors.RootProcessor] = []
         self._blocks: dict[RootCode, Block] = {}
         self._serves_machine_code = False
 
-    def run(self, code: RootCode, call: Call, guest: Cpu, gs_base: int) -> RootResult:
+    def run(self, code: RootCode, call: Call, guest: Cpu, gs_base: int) -> fault.RootResult:
         """One run of a block. The guest's registers follow GUEST_REGS afterwards."""
         try:
             block = self._block(code)
             processor = self._processor(block)
         except MapError as error:
-            return RootResult(0, RootFault(str(error), 0, -1, "not run"))
+            return fault.RootResult(0, fault.RootFault(str(error), 0, -1, "not run"))
         if not processor.is_ready(block, guest):
             processor.enter(block, guest)
         return processor.run(call, gs_base)
@@ -65,10 +90,10 @@ class RootSandbox:
             self._blocks[code] = block
         return block
 
-    def _processor(self, block: Block) -> RootProcessor:
+    def _processor(self, block: Block) -> processors.RootProcessor:
         index = (block.number - 1) % MOST_PROCESSORS
         while len(self._processors) <= index:
-            processor = RootProcessor(self._surroundings)
+            processor = processors.RootProcessor(self._surroundings)
             if self._serves_machine_code:
                 processor.serve_machine_code()
             self._processors.append(processor)
@@ -109,6 +134,6 @@ class RootSandbox:
         if processor.state.general:
             processor.state.token = token
 
-    def finish(self, code: RootCode, status: int) -> RootFault | None:
+    def finish(self, code: RootCode, status: int) -> fault.RootFault | None:
         """What follows a run by machine code that did more than return. The guest's registers do not follow yet."""
         return self._processor(self._block(code)).finish(status)

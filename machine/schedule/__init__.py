@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
+    from machine.schedule import gate as gate, parallel as parallel
     from machine.schedule.alarms import Alarm as Alarm, Alarms as Alarms
     from machine.schedule.branches import BranchRecording as BranchRecording, branch_lines as branch_lines
     from machine.schedule.clock import (
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
         end_by_signals as end_by_signals,
         ending_signals as ending_signals,
         stop_watching as stop_watching,
-    )
-    from machine.schedule.parallel import (
-        LOCK_TRIES as LOCK_TRIES,
-        ParallelRun as ParallelRun,
-        Surroundings as Surroundings,
     )
     from machine.schedule.process import (
         Core as Core,
@@ -53,9 +49,9 @@ else:
             "clock": "DEFAULT_START TEXT_BYTES TICKS_PER_MICROSECOND VirtualClock fields_of text_of",
             "gate": "Gate",
             "interrupt": "RunGuard Terminated end_by_signals ending_signals stop_watching",
-            "parallel": "LOCK_TRIES ParallelRun Surroundings",
             "process": "Core Injection Maker Next Process Suspension Thread TooManyProcesses TooManyThreads Unhandled",
             "scheduler": "Scheduler",
             "timer": "CLOCK_VECTOR Timer",
         },
+        late="gate parallel",
     )

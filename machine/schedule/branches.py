@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from machine.processor import Branch, Select
 from machine.schedule.process import Process
+
+if TYPE_CHECKING:
+    from machine.processor import Branch, Select
 
 
 class BranchRecording:
@@ -17,7 +20,7 @@ class BranchRecording:
     def __init__(self, processes: Callable[[], Iterable[Process]]) -> None:
         self._processes = processes
         self.is_on = False
-        self.select = Select(0)
+        self.select: Select | None = None  # what is not recorded
         self._saved: dict[int, list[Branch]] = {}
 
     def turn_on(self) -> None:
@@ -37,7 +40,8 @@ class BranchRecording:
         if self.is_on:
             last = process.cpu.record_branches(True)
             assert last is not None
-            last.select = self.select
+            if self.select is not None:
+                last.select = self.select
 
     def leave_out(self, select: Select) -> None:
         """Do not record branches of these kinds from now on."""

@@ -8,15 +8,11 @@ import pytest
 from machine_guests import CODE, cpu_with
 
 from machine.processor.memory_operands import (
-    FIRST_MM,
-    FIRST_XMM,
-    FS_BASE,
-    GS_BASE,
     Access,
     accesses,
     faulting,
 )
-from machine.processor.registers import OPERAND_IDS
+from machine.processor.registers import FIRST_MM, FIRST_XMM, FS_BASE, GS_BASE, OPERAND_IDS
 from vm.facts.registers import STORAGE_INDEX
 
 RIP = 0x40_0000

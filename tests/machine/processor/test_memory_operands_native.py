@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from machine.processor.memory_operands import FS_BASE, Access, accesses, faulting
+from machine.processor.memory_operands import Access, accesses, faulting
+from machine.processor.registers import FS_BASE
 from vm.facts.registers import GENERAL, STORAGE_INDEX
 
 CODE = 0x1000_0000

@@ -22,7 +22,7 @@ from machine.processor.run_state import StopKind, StopReason
 from machine.root.assembler import assemble
 from vm.facts.registers import STORAGE_INDEX
 
-USER, KERNEL = descriptors.USER, descriptors.KERNEL
+USER, KERNEL = descriptors.USER_LEVEL, descriptors.KERNEL_LEVEL
 STACK = DATA + 0x800
 KERNEL_PAGE = 0xFFFF_F805_0000_0000
 
