@@ -70,4 +70,5 @@ else:
             "source": "NotText SourceFile Span read_text",
             "symbols": "KERNEL_MODULE Place SymbolTable Unresolved",
         },
+        late="mistakes",
     )

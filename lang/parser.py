@@ -13,13 +13,12 @@ from typing import Any
 
 import msgspec
 
-from lang import syntax as s
+from lang import mistakes, syntax as s
 from lang.builder import Builder
 from lang.code import Code
 from lang.diagnostics import Diagnostics, too_deep
 from lang.lalr import END, Parser, load
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT, Token, tokenize
-from lang.mistakes import Mistake, explain
 from lang.source import NotText, SourceFile, Span, read_text
 from vm import NO_DRIVES, DriveRefused, Drives, FileRefused, is_compiled, read_file
 from vm.facts.limits import DEFAULT_LIMITS, Limits
@@ -247,9 +246,9 @@ class _Parse:
         question = bool(items) and isinstance(items[0], Token)
         return s.Program(whole, question, tuple(item for item in items if not isinstance(item, Token)))
 
-    def mistake(self, at: int, token: Token) -> Mistake:
+    def mistake(self, at: int, token: Token) -> mistakes.Mistake:
         """Report what is wrong with `token`, which stands at index `at` of the unit's tokens."""
-        found = explain(self.unit.tokens, at, token, self.parser.acceptable())
+        found = mistakes.explain(self.unit.tokens, at, token, self.parser.acceptable())
         self.diagnostics.add(found.code, found.message, found.span, found.hint)
         self.errors += 1
         return found

@@ -8,11 +8,10 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from lang import syntax as s
+from lang import mistakes, syntax as s
 from lang.code import Code
 from lang.diagnostics import Diagnostics
 from lang.lexer import Token
-from lang.mistakes import number_as_name
 from lang.source import Span
 
 
@@ -134,7 +133,7 @@ class _Placement:
         """A place is needed: E031 for words that are numbers, E039 for anything else."""
         inner = s.strip(target)
         if isinstance(inner, s.Number) and not inner.text[0].isdigit():
-            found = number_as_name(Token("NUMBER", inner.text, inner.span), "v")
+            found = mistakes.number_as_name(Token("NUMBER", inner.text, inner.span), "v")
             self.report(Code.NUMBER_AS_NAME, found.message, inner.span, found.hint)
         elif isinstance(inner, s.PseudoName):
             self.report(Code.NO_PLACE, f"`${inner.name}` can only be read", target.span)

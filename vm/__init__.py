@@ -113,4 +113,5 @@ else:
             "sharing": "Brake Shareable Sharing",
             "verifier": "VerificationError verify",
         },
+        late="interpreter library",
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
+    from lang.commands import parts as parts
     from lang.commands.arguments import substitute_arguments as substitute_arguments
     from lang.commands.events import parse_event as parse_event
     from lang.commands.parts import (
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
         embedded as embedded,
         is_script_command as is_script_command,
         row_of as row_of,
-        without_escapes as without_escapes,
         words_of as words_of,
     )
     from lang.commands.reader import read_commands as read_commands
@@ -45,13 +45,12 @@ else:
         {
             "arguments": "substitute_arguments",
             "events": "parse_event",
-            "parts": (
-                "Embedded Language choices_of command_parts embedded is_script_command row_of without_escapes words_of"
-            ),
+            "parts": ("Embedded Language choices_of command_parts embedded is_script_command row_of words_of"),
             "reader": "read_commands",
             "statements": "begins_as_statement",
             "syntax": "ALL AssemblyText Command EventCommand HexCode OutputName Parameter ScriptFile ScriptText",
             "tokenizer": "Line read_lines tokenize",
             "tokens": "Token TokenKind",
         },
+        late="parts",
     )

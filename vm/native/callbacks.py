@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from vm import formatting
+from vm import formatting, library
 from vm.facts.builtins import BUILTINS, Effect
-from vm.library import call
 from vm.semantics import MASK
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def _builtin(run: Activation, index: int, arguments: Cell, answer: Cell) -> None
     row = BUILTINS[index]
     if row.effect is Effect.HOST:
         run.drain()  # the host sees messages and requests in the order of the script
-    answer[0] = call(run.memory, row, arguments[: len(row.parameters)])
+    answer[0] = library.call(run.memory, row, arguments[: len(row.parameters)])
 
 
 def _printf(run: Activation, index: int, arguments: Cell) -> None:

@@ -7,13 +7,13 @@ reference engine: the answer is the same, only slower.
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from vm import formatting
+from vm import formatting, interpreter
 from vm.engine import Loaded, RunResult, no_entries
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.host import Host
-from vm.interpreter import Interpreter
 from vm.native.activation import Activation, Prepared, StoreView, Workspace
 from vm.native.codegen import STEPS_THAT_PAY, program_code
 from vm.native.stack_bound import fits_native
@@ -21,6 +21,9 @@ from vm.program import Program
 from vm.script_memory import GlobalStore, Literals
 from vm.sharing import Sharing
 from vm.verifier import verify
+
+if TYPE_CHECKING:
+    from vm.interpreter import Interpreter
 
 
 class NativeEngine:
@@ -36,18 +39,27 @@ class NativeEngine:
         self.limits = limits
         self.callbacks: Counter[str] = Counter()
         self._steps_that_pay = steps_that_pay
-        self._reference = Interpreter(limits)
+        self._sharing = Sharing()
+        self._reference: Interpreter | None = None  # for what is too large
         self._stores: WeakKeyDictionary[GlobalStore, StoreView] = WeakKeyDictionary()
         self._workspaces: list[Workspace] = []
 
     @property
     def sharing(self) -> Sharing:
         """How runs in several threads get along; to be set before the first run."""
-        return self._reference.sharing
+        return self._sharing
 
     @sharing.setter
     def sharing(self, sharing: Sharing) -> None:
-        self._reference.sharing = sharing
+        self._sharing = sharing
+        if self._reference is not None:
+            self._reference.sharing = sharing
+
+    def _reference_engine(self) -> Interpreter:
+        if self._reference is None:
+            self._reference = interpreter.Interpreter(self.limits)
+            self._reference.sharing = self._sharing
+        return self._reference
 
     def load(self, program: Program, store: GlobalStore, *, counts_entries: bool = False) -> Loaded:
         """Verify, bind and compile. Raises VerificationError or GlobalConflict."""
@@ -58,7 +70,7 @@ class NativeEngine:
             view = self._stores[store] = StoreView(store)
         view.refresh(store)
         if not fits_native(program, self.limits):
-            return self._reference.load(program, store, counts_entries=counts_entries)
+            return self._reference_engine().load(program, store, counts_entries=counts_entries)
         code = program_code(program, self.limits.max_message, counts_entries)
         formats = [formatting.parse(text) for text in program.formats]
         prepared = Prepared(code, self._steps_that_pay, Literals(program.strings), formats, view, [])
@@ -76,7 +88,7 @@ class NativeEngine:
         """As `run`, but messages may wait for `drain`: the way of `imm no`."""
         prepared = loaded.native
         if not isinstance(prepared, Prepared):
-            return self._reference.run(loaded, host)
+            return self._reference_engine().run(loaded, host)
         prepared.store.refresh(loaded.store)
         workspace = self._workspaces.pop() if self._workspaces else Workspace(self.limits)
         activation = self._idle_activation(loaded, prepared, workspace, host)

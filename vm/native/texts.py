@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from vm.host import PAGE
-from vm.library import MINUS_ONE
 from vm.native.access import READABLE, WRITABLE
 from vm.native.emitter import I1, I32, I64, NO, NULL, POINTER, YES, Module, Signature, Value, number
 from vm.native.linkage import MAYBE, Linked
 from vm.native.spans import NOWHERE, host_address, span
+from vm.semantics import MASK
 
 UNITS = (1, 2)  # bytes of a unit of narrow and wide text
 _MOST_UNITS = 1 << 62  # no run reads as many
@@ -191,7 +191,7 @@ def _scan_bytes(e: Linked, unit: int, p: Value, q: Value, size: Value) -> None:
 
 
 def _give_order(e: Linked, greater: Value) -> None:
-    e.give(e.select(greater, number(1), number(MINUS_ONE)), YES)
+    e.give(e.select(greater, number(1), number(MASK)), YES)
 
 
 def _compared(name: str, e: Linked, p: Value, q: Value, most: Value | None = None) -> tuple[Value, Value]:
