@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hds.report import output
+from hds.report import on_terminal, output
 from hds.session import PROMPT, Arrived, Session, why_stopped
 from lang import Code, SourceFile
 from lang.commands import read_commands
@@ -32,11 +32,6 @@ NAME = "<console>"
 _UNFINISHED = (Code.BLOCK_NOT_CLOSED, Code.STRING_NOT_CLOSED)
 
 ReadLine = Callable[[str], str]
-
-
-def on_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def line_reader(session: Session | None = None) -> ReadLine:

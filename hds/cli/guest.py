@@ -101,10 +101,10 @@ class GuestOptions(msgspec.Struct, frozen=True):
 
     def network(self) -> ScriptedNetwork | None:
         """The hosts of `--net`. Exits when a file cannot be read, or is not what it should be."""
-        from machine.kernel import NetworkFileError, read_network
-
         if self.net is None:
             return None
+        from machine.kernel import NetworkFileError, read_network
+
         limits, path = self.reading.limits, self.reading.locate(self.net)
         folder = Path(path).absolute().parent
         try:
@@ -117,10 +117,10 @@ class GuestOptions(msgspec.Struct, frozen=True):
 
     def capture(self, guarded: Path | None) -> Capture | None:
         """What takes the packets of `--pcap`. Exits when the file cannot be written."""
-        from machine.kernel import Capture
-
         if self.pcap is None:
             return None
+        from machine.kernel import Capture
+
         capture = Capture(self.reading.limits.max_capture_bytes)
         self._write(capture, ExitCode.NO_INPUT, guarded)
         return capture
@@ -140,11 +140,13 @@ class GuestOptions(msgspec.Struct, frozen=True):
 
     def world(self) -> World:
         """What a Linux guest is shown of the host. Exits when its standard input or its folder cannot be read."""
-        from machine.kernel import HostInput, World
+        from machine.kernel import World
 
         reading = self.reading
         source: bytes | HostInput | None = None
         if self.stdin == "-":
+            from machine.kernel import HostInput
+
             source = HostInput(0, output().flush)
         elif self.stdin != "none":
             source = read_bytes(reading.locate(self.stdin), reading.limits, "max_file_bytes")

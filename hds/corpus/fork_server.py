@@ -31,6 +31,7 @@ from lang import render
 from machine.memory import MapError
 from machine.schedule import stop_watching
 from vm import Engine, HostMemoryError
+from vm.face import load_late
 
 LENGTH = struct.Struct("<Q")
 _ROOM = 1 << 20  # bytes, for the lines that end a run
@@ -132,6 +133,7 @@ class _Warm:
         """Run it often, and bring together what its runs use."""
         began = time.process_time()
         self.run(self.session())
+        load_late()  # once, and not in each child
         session = self.session()
         gather(code_of(lambda: self.run(session)))
         for _ in range(_WARM_RUNS):
@@ -204,6 +206,7 @@ class _Stock:
             last = self._warm.session()
             with contextlib.suppress(MapError, HostMemoryError):
                 self._sessions[kernel] = waiting_session(self._campaign, self._engine, kernel)
+            load_late()
             self._warm.run(last)  # CPython remembers what was looked up of late
             del last
             fill_gaps()

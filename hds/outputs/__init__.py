@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from hds.outputs.carriers import OutputFailed
-from hds.outputs.file import FileCarrier
-from hds.outputs.sources import Outputs, OutputSource
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "FileCarrier",
-    "OutputFailed",
-    "OutputSource",
-    "Outputs",
-]
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from hds.outputs.carriers import OutputFailed as OutputFailed
+    from hds.outputs.file import FileCarrier as FileCarrier
+    from hds.outputs.sources import Outputs as Outputs, OutputSource as OutputSource
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {"carriers": "OutputFailed", "file": "FileCarrier", "sources": "Outputs OutputSource"},
+        late="file",
+    )

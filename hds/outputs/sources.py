@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from hds.outputs import file as file_output
 from hds.outputs.carriers import Carrier, OutputFailed, Patience, Rest
-from hds.outputs.file import FileCarrier
 from vm.facts.outputs import OUTPUT_KINDS
 
 LONGEST_NAME = 49  # characters
@@ -113,7 +113,7 @@ class Outputs(msgspec.Struct):
     def open_log(self, path: Path) -> OutputSource:
         """Begin a log in a file, which is emptied unless an output or another log writes to it. Raises OutputFailed."""
         outputs = [source.carrier for source in self.sources.values() if source.state is not OutputState.CLOSED]
-        carrier = FileCarrier(path, (*outputs, *self.open_logs), guarded=self.guarded)
+        carrier = file_output.FileCarrier(path, (*outputs, *self.open_logs), guarded=self.guarded)
         log = OutputSource(str(path), _LOG, str(path), carrier, OutputState.OPENED)
         self.logs.append(log)
         return log

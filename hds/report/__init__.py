@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         StreamFailed as StreamFailed,
         error as error,
         occupy_standard_descriptors as occupy_standard_descriptors,
+        on_terminal as on_terminal,
         output as output,
         say as say,
         standard_streams as standard_streams,
@@ -56,8 +57,8 @@ else:
             "json_lines": "JsonLines write_object",
             "reporters": "Logged Questions",
             "schema": "record_type record_types records_schema",
-            "streams": "Nowhere Stream StreamFailed error occupy_standard_descriptors output say standard_streams "
-            "status_stream wait_at_most",
+            "streams": "Nowhere Stream StreamFailed error occupy_standard_descriptors on_terminal output say "
+            "standard_streams status_stream wait_at_most",
             "terminal": "Terminal",
         },
     )

@@ -285,6 +285,11 @@ def status_stream() -> Stream:
     return found.status if isinstance(found, Nowhere) else error()
 
 
+def on_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def wait_at_most(seconds: float) -> None:
     """For both of them, as `Stream.wait_at_most`."""
     output().wait_at_most(seconds)

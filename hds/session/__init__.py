@@ -61,4 +61,5 @@ else:
             "symbols": "announce_symbols",
             "tables": "MissingExtra",
         },
+        late="access callbacks captured tables",
     )

@@ -24,8 +24,8 @@ from lang.commands import (
     ScriptFile,
     ScriptText,
     parse_event,
+    parts,
     read_commands,
-    without_escapes,
 )
 from vm import NO_DRIVES, DriveRefused, Drives, FileRefused, Source, read_file, too_large
 from vm.facts.limits import Limits
@@ -179,7 +179,7 @@ class _Texts:
     @cached_property
     def without_escapes(self) -> SourceFile:
         """The command file with blanks for what blocks escape their braces with."""
-        return without_escapes(self._source, (token for command in self._commands for token in command.tokens))
+        return parts.without_escapes(self._source, (token for command in self._commands for token in command.tokens))
 
     def named(self, path: str) -> SourceFile:
         """The file of a `file:`. Raises DriveRefused, FileRefused, InputError."""

@@ -19,11 +19,8 @@ from machine import ProcessEnd, RunSummary, StopCause
 from machine.debugger import (
     Breakpoint,
     Breakpoints,
-    Line,
-    execute_instruction,
-    instruction_at,
-    instruction_line,
     revive,
+    stepping,
 )
 from machine.events import Trigger
 from machine.schedule import Process
@@ -33,6 +30,7 @@ from vm.facts.stages import Stage
 if TYPE_CHECKING:
     from hds.session.context import Context
     from hds.session.session import Session
+    from machine.debugger import Line
 
 _RSP = STORAGE_INDEX["rsp"]
 _KERNEL = 1 << 63
@@ -320,7 +318,7 @@ class Execution:
         try:
             with self._session.machine.run_loop.guarding(self._session.timeout):
                 self._session.machine.run_loop.begin_step(process)
-                execute_instruction(process)
+                stepping.execute_instruction(process)
         finally:
             self._stepping = outer
         if not process.alive:
@@ -332,7 +330,7 @@ class Execution:
 
     def instruction(self, process: Process) -> Line | None:
         """The instruction at RIP; None where there is none."""
-        return instruction_at(process, self._session.settings.syntax)
+        return stepping.instruction_at(process, self._session.settings.syntax)
 
     def instruction_line(self, process: Process) -> str:
         """The instruction at RIP as breaks and steps show it, or all of the state where that is wanted."""
@@ -342,4 +340,4 @@ class Execution:
 
                 self._context = Context(self._session)
             return self._context.text(process)
-        return instruction_line(process, self._session.settings.syntax)
+        return stepping.instruction_line(process, self._session.settings.syntax)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from hds.session.engines import engine_named
 from machine import Machine, MachineOptions, Program
 from machine.debugger import Module, modules_of, planned_dlls
 from machine.loaders import LoadError
-from vm import Interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def planned_modules(program: Program, options: MachineOptions) -> tuple[Module, 
     """The libraries that a program has when its own code begins; none where it does not come to that."""
     world = options.world if options.world is None else replace(options.world, writable=False, standard_input=None)
     options = replace(options, cores=1, parallel=False, world=world)
-    machine = Machine(Interpreter(options.limits), options)
+    machine = Machine(engine_named("reference", options.limits), options)
     try:
         process = machine.load(program)
     except LoadError:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from weakref import WeakSet
 
 from hds.report.records import Record, json_object, with_symbol
-from hds.session.access import html_table
-from hds.session.callbacks import Callback, Subscription, Trigger, iterate, subscribe
-from hds.session.tables import arrow_table, pandas_frame
+from hds.session import access, callbacks, tables
 
 if TYPE_CHECKING:
+    from hds.session.callbacks import Callback, Subscription, Trigger
     from hds.session.session import Session
     from hds.session.symbols import Symbols
     from machine import Machine
 
-CallbackT = TypeVar("CallbackT", bound=Callback)
+CallbackT = TypeVar("CallbackT", bound="Callback")
 
 
 class PythonFace:
@@ -49,10 +48,10 @@ class PythonFace:
         unchanged. With `parallel` it is called in other threads, by one at a time. Raises ScriptError.
         """
         if callback is not None:
-            return subscribe(self._session, event, callback)
+            return callbacks.subscribe(self._session, event, callback)
 
         def decorate(function: CallbackT) -> CallbackT:
-            subscribe(self._session, event, function)
+            callbacks.subscribe(self._session, event, function)
             return function
 
         return decorate
@@ -64,7 +63,7 @@ class PythonFace:
         for. The events are cleared at the end; leaving the loop early ends the run. `timeout` is in seconds of real
         time, the loop's body included. Raises ScriptError, and what `run` raises.
         """
-        loop = iterate(self._session, events, timeout)
+        loop = callbacks.iterate(self._session, events, timeout)
         self._loops.add(loop)
         return loop
 
@@ -92,18 +91,18 @@ class PythonFace:
 
     def to_arrow(self, kind: str = "message") -> Any:
         """The kept records of a type as a pyarrow.Table (extra `arrow`). Raises MissingExtra, an ImportError."""
-        return arrow_table(self.to_records(kind))
+        return tables.arrow_table(self.to_records(kind))
 
     def to_pandas(self, kind: str = "message") -> Any:
         """The kept records of a type as a pandas.DataFrame (extra `pandas`). Raises MissingExtra, an ImportError."""
-        return pandas_frame(self.to_records(kind))
+        return tables.pandas_frame(self.to_records(kind))
 
     def _repr_html_(self) -> str:
         rows = (
             (f"{event.definition.id:x}", event.definition.command, str(event.triggers), str(event.faults))
             for event in self.machine.registry.ever_registered
         )
-        return html_table(("event", "command", "triggers", "errors"), rows)
+        return access.html_table(("event", "command", "triggers", "errors"), rows)
 
     def symbol_of(self, process_id: int, address: int) -> str | None:
         """`module!name+0x..` of an address in a process that the session has; None where none is near."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -29,8 +29,7 @@ from msgspec.structs import replace
 from hds.outputs import Outputs, OutputSource
 from hds.report import Questions
 from hds.report.records import Aggregated, Forwarded, Record, Result, Settled, Triggered, with_symbol
-from hds.session.access import Globals, Memory, Registers
-from hds.session.captured import Captured
+from hds.session import access, captured
 from hds.session.engines import engine_of
 from hds.session.execution import Execution
 from hds.session.libraries import Libraries
@@ -176,9 +175,6 @@ class Session(PythonFace):
         self.settings = Settings()
         self.messages: list[Message] = []  # the first ones, see Limits.max_kept_messages
         self.records: list[Record] = []  # of all kinds, as many
-        self.globals = Globals(self.store)
-        self.registers = Registers(self._host)
-        self.memory = Memory(self._host)
         self.totals = Totals()
         self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
         self.debugged: list[Process] = []  # those that .start and .restart loaded, the one that is debugged last
@@ -200,6 +196,21 @@ class Session(PythonFace):
         self.execution = Execution(self)
         if program is not None:
             self.load(program, **of_program)
+
+    @cached_property
+    def globals(self) -> access.Globals:
+        """The globals of the scripts."""
+        return access.Globals(self.store)
+
+    @cached_property
+    def registers(self) -> access.Registers:
+        """Those of the current process."""
+        return access.Registers(self._host)
+
+    @cached_property
+    def memory(self) -> access.Memory:
+        """That of the current process."""
+        return access.Memory(self._host)
 
     def load(
         self, program: Program | str | Path | bytes, kind: str | None = None, **named: Unpack[ProgramStart]
@@ -405,7 +416,7 @@ class Session(PythonFace):
 
     def evaluate(self, loaded: Loaded) -> int | None:
         """The value that a compiled expression prints, or None when it stopped; its fault was reported then."""
-        host = Captured(self.machine.host_for_commands())
+        host = captured.Captured(self.machine.host_for_commands())
         with self.machine.run_loop.guarding(self.timeout):
             result = self.engine.run(loaded, host)
         if result.fault is not None:

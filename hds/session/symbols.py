@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import translate
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,12 @@ from msgspec.structs import replace
 
 from hds.symbols import (
     DEMANGLER,
-    SymbolFile,
-    SymbolFileError,
-    TypeLibrary,
     add_kernel,
     add_program,
     new_table,
-    read_symbol_file,
     readable,
+    symbol_file,
+    type_library,
 )
 from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command
@@ -111,7 +110,7 @@ class _Extent(msgspec.Struct, frozen=True):
 class AddedFile(msgspec.Struct, frozen=True):
     """A file of `.sym add`, and the base of its symbols."""
 
-    file: SymbolFile
+    file: symbol_file.SymbolFile
     base: int
 
     @property
@@ -131,7 +130,7 @@ class Symbols:
         build: Build,
         read_file: Callable[[str], bytes],
     ) -> None:
-        self.types = TypeLibrary(build, limits)
+        self._build, self._limits = build, limits
         self.files: list[AddedFile] = []
         self.table = new_table(given, limits, kernel)
         self._most_demangled = limits.max_demangled_names
@@ -147,6 +146,11 @@ class Symbols:
         self._places: dict[tuple[Process, int], str] = {}  # by address, for the same time
         self._lines_of: Image | None = None  # the program whose lines these are
         self._lines: SourceLines | None = None
+
+    @cached_property
+    def types(self) -> type_library.TypeLibrary:
+        """What `dt` and `struct` know."""
+        return type_library.TypeLibrary(self._build, self._limits)
 
     def add(self, process: Process) -> None:
         """Take in the symbols of a process that was loaded."""
@@ -206,7 +210,7 @@ class Symbols:
 
     # --- files of symbols and types
 
-    def add_file(self, file: SymbolFile, base: int) -> list[Diagnostic]:
+    def add_file(self, file: symbol_file.SymbolFile, base: int) -> list[Diagnostic]:
         """Take in a file whose symbols are offsets from `base`; what is wrong with its types, and nothing else then."""
         errors = self.types.add(file)
         if not errors:
@@ -406,10 +410,10 @@ def announce_symbols(
                 started(path, tuple(token.text for token in command.tokens[2:]))
             elif command.canonical_name == ".sym" and is_addition(words):
                 path = compiler.drives.locate(command.tokens[4].text)
-                file, base = read_symbol_file(path, compiler.limits), plain_number(words[2])
+                file, base = symbol_file.read_symbol_file(path, compiler.limits), plain_number(words[2])
                 if base is not None:
                     compiler.symbols.add(file.module, AddedFile(file, base).addresses)
-        except (DriveRefused, LoadError, SymbolFileError):
+        except (DriveRefused, LoadError, symbol_file.SymbolFileError):
             continue  # the command itself will say so
 
 

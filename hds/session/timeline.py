@@ -30,6 +30,7 @@ from hds.session.snapshots import CopyLost, Snapshot, Snapshots, Woken, end_with
 from machine import Silent, StopCause
 from machine.events import CallAction, Trigger
 from machine.kernel import Given, HostInput
+from vm.face import load_late
 from vm.facts.commands import COMMAND_BY_NAME, WRITING_COMMANDS
 from vm.facts.registers import RIP, STORAGE_INDEX
 
@@ -153,6 +154,7 @@ class Timeline:
         if self._input is not None:
             self._input.keep(session.limits.max_file_bytes)
         load_all()  # once, and not in each copy
+        load_late()
         session.timeline = self
         session.machine.run_loop.between_turns = self._between_turns
         session.machine.taken_in = self._taken_in

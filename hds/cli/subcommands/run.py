@@ -21,7 +21,7 @@ from hds.cli.progress import shown_progress
 from hds.cli.word_order import begins_with_program, refuse_script_as_program, refuse_wrong_order
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
-from hds.report import FailureKind, say
+from hds.report import FailureKind, on_terminal, say
 from vm import VerificationError
 
 if TYPE_CHECKING:
@@ -112,9 +112,11 @@ def run(options: Options) -> ExitCode | int:
         refuse_script_as_program(words[0], shlex.join(["hds", "run", *words]), "-e stands in place of SCRIPT")
     source, compiled = read_commands_or_bundle(options.input, options.session.compiling)
 
-    from hds.cli.console import Console, on_terminal
+    console = None
+    if on_terminal() and file != "-" and options.format == "text":
+        from hds.cli.console import Console
 
-    console = Console() if on_terminal() and file != "-" and options.format == "text" else None
+        console = Console()
     return carry_out(options, source, compiled, _reporter(options), console)
 
 

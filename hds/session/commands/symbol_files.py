@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hds.session.commands.handler import Handler, address, incorrect_use
 from hds.session.refused import CommandFailed
 from hds.session.symbols import is_addition
-from hds.symbols import SymbolFileError, read_symbol_file
+from hds.symbols import symbol_file
 from machine.debugger import a88
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def symbols(session: Session, command: Command, prepared: Prepared) -> None:
 def _add(session: Session, path: Path, base: int) -> None:
     session.show(f"loading module symbol at '{path}'\n")
     try:
-        file = read_symbol_file(path, session.limits)
-    except SymbolFileError as error:
+        file = symbol_file.read_symbol_file(path, session.limits)
+    except symbol_file.SymbolFileError as error:
         raise CommandFailed(f"err, {error}") from None
     errors = session.symbols.add_file(file, base)
     if errors:

@@ -66,10 +66,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         (("--version",), set(), 22),
         (("explain", "E001"), set(), 71),
-        (("check", "{script}"), set(), 100),
-        (("check", "{counts}"), set(), 135),
-        (("eval", "-e", "print(1);"), set(), 104),
-        (("run", "{commands}", "{guest}"), {"unicorn"}, 431),
+        (("check", "{script}"), set(), 95),
+        (("check", "{counts}"), set(), 126),
+        (("eval", "-e", "print(1);"), set(), 99),
+        (("run", "{commands}", "{guest}"), {"unicorn"}, 370),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 pytest.importorskip("pyarrow", reason="pyarrow (extra corpus) is not installed")
 
 from corpus_world import program
+from source_trees import ROOT
 
 from hds.corpus import Budget, Settings, new_campaign
 from hds.corpus.campaign import Campaign
@@ -57,3 +60,22 @@ def test_what_is_no_run_is_a_row_of_its_own_and_harms_no_others() -> None:
     outcomes = {row["key"]: row["outcome"] for row in made["programs"].to_pylist()}
     assert outcomes == {"a": "ok", "b": "internal_error", "c": "internal_error", "d": "ok"}
     assert made["messages"]["key"].to_pylist() == ["a", "d"]
+
+
+def test_what_children_may_use_is_loaded_before_they_are_forked() -> None:
+    code = (
+        "import sys\n"
+        "from hds.corpus import Budget, Settings, new_campaign\n"
+        "from hds.corpus.fork_server import _Warm\n"
+        "from hds.session import load_engine\n"
+        "from lang import SourceFile\n"
+        "campaign = new_campaign(SourceFile('s.hds', '!syscall script { x = 1; }'), None, Settings(), Budget())\n"
+        "_Warm(campaign, load_engine(None, campaign.settings.limits)).up()\n"
+        "print(*sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    rarely_used = {"linux.signals", "linux.host_files", "linux.proc.nodes", "linux.calls.futexes"}
+    wanted = {f"machine.kernel.{each}" for each in rarely_used} | {
+        "machine.loaders.pe", "machine.native.accesses", "machine.processor.memory_operands", "machine.root.processor",
+    }  # fmt: skip
+    assert wanted <= set(ran.stdout.split())

@@ -14,7 +14,6 @@ from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
 from machine.memory import Area, Protection
 from machine.processor import Engine, new_engine
-from machine.root import processor
 from machine.root.guest_regs import SIZE
 from machine.root.sandbox import MOST_PROCESSORS
 from vm.facts.limits import Limits
@@ -410,7 +409,7 @@ def test_a_block_that_has_failed_is_run_again_by_the_same_emulator(fault: str, m
         made.append(new_engine(size))
         return made[-1]
 
-    monkeypatch.setattr(processor, "new_engine", noted)
+    monkeypatch.setattr("machine.root.processor.new_engine", noted)
     guest = bench("mov ebx, 4; again: syscall; dec ebx; jnz again")
     guest.on_syscall(
         CodeAction(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hds_guests import lines, refused, session, shown
 
-from hds.symbols import TypeLibrary, read_symbol_file
+from hds.symbols.symbol_file import read_symbol_file
+from hds.symbols.type_library import TypeLibrary
 from lang import Compiler, SourceFile
 from machine.kernel import BUILDS
 from vm.facts.limits import DEFAULT_LIMITS
