@@ -15,8 +15,10 @@ class _Late(ModuleType):
     """A module that is loaded when something in it is first used."""
 
     def __getattr__(self, name: str) -> object:
-        value: object = getattr(import_module(self.__name__), name)
-        setattr(self, name, value)
+        try:
+            value: object = getattr(sys.modules[self.__name__], name)
+        except (KeyError, AttributeError):  # or somebody is loading it
+            value = getattr(import_module(self.__name__), name)
         return value
 
 

@@ -76,5 +76,5 @@ else:
             "sources": "Sources",
             "system_calls": "KERNEL_BITS Sides WayBack",
         },
-        late="iterations passage",
+        late="iterations",
     )

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from machine.events import passage
 from machine.events.definition import EventDefinition
 from machine.events.dispatch import Carrier, Dispatcher, Operation, carry_out
 from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.modes import Modes
+from machine.events.passage import pass_through
 from machine.events.registry import Registry
 from machine.processor import Removable, Served, Site, SiteHook
 from machine.schedule import Process
@@ -291,7 +291,7 @@ class SystemCalls:
             carry_out(syscall.EFFECT, process.cpu)
             self._enter(process)
         else:
-            passage.pass_through(process.cpu, lambda: kernel.system_call(process.thread))
+            pass_through(process.cpu, lambda: kernel.system_call(process.thread))
             self._done(process)
 
     def _answer(self, process: Process) -> bool:

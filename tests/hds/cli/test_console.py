@@ -9,6 +9,7 @@ import pytest
 from hds_guests import TWO_CALLS, command_line, command_line_together, listing_file, session
 
 import hds.cli.console
+import hds.cli.subcommands.run
 from hds.cli.console import Console
 from hds.report.reporters import Questions
 
@@ -128,7 +129,8 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise EOFError
             return text
 
-        monkeypatch.setattr(hds.cli.console, "on_terminal", lambda: True)
+        for module in (hds.cli.console, hds.cli.subcommands.run):
+            monkeypatch.setattr(module, "on_terminal", lambda: True)
         monkeypatch.setattr(hds.cli.console, "line_reader", lambda session: answer)
 
     return types

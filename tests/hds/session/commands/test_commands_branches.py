@@ -81,7 +81,7 @@ def stepped(listing: str) -> list[tuple[int, int]]:
 def ring(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Who writes the ring."""
     if request.param == "python":
-        monkeypatch.setattr("machine.processor.translated_code.note_block_address", lambda: None)
+        monkeypatch.setattr("machine.processor.branch_ring.note_block_address", lambda: None)
     return str(request.param)
 
 
