@@ -54,6 +54,7 @@ def test_a_compilation_opens_no_file_but_the_tables(tmp_path: Path, monkeypatch:
     assert {Path(name) for name in opened if not name.endswith((".py", ".pyc"))} == set(TABLES)
 
 
+@pytest.mark.slow
 def test_the_tool_starts_without_lark_and_leaves_no_cache(tmp_path: Path) -> None:
     script = (
         "import sys; from hds.cli.main import main; code = main(['eval', '-e', 'print(1);']);"

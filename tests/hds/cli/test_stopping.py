@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from effort import often
 from hds_guests import command_line, listing_file, session
+from processor_time import used, wait_until_busy, wait_until_used
 
 from hds.exit_codes import ExitCode
 from hds.session.engines import load_engine
@@ -59,12 +60,6 @@ def arguments(folder: Path, engine: str, case: str) -> list[str]:
     return ["run", "--engine", engine, "--kernel", "bare", "-e", f".connect local\n{commands}", path]
 
 
-def processor_time(process: int) -> float:
-    """Seconds that a process has used up to now."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 # With the reference engine every event is one in Python, and what runs without any is the same.
 INTERRUPTED = [("native", case) for case in CASES]
 INTERRUPTED += [("reference", case) for case in ("an event in Python", "scripts that use up their steps")]
@@ -79,12 +74,12 @@ def test_ctrl_c_ends_the_run_and_shows_the_summary(tmp_path: Path, engine: str, 
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert "no effect" in run.stderr.readline()  # the commands are being carried out
-        time.sleep(0.3)
-        before = processor_time(run.pid)
+        wait_until_busy(run.pid)
+        before = used(run.pid)
         run.send_signal(signal.SIGINT)
         said = run.stderr.read()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = used.ru_utime + used.ru_stime - earlier.ru_utime - earlier.ru_stime
+    later = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = later.ru_utime + later.ru_stime - earlier.ru_utime - earlier.ru_stime
     assert (run.returncode, said.endswith("; interrupted\n")) == (ExitCode.INTERRUPTED, True), said[-400:]
     assert spent - before < AT_ONCE
 
@@ -125,8 +120,7 @@ def test_ctrl_c_ends_a_bare_script(engine: str) -> None:
     options = ("--engine", engine, "--max-steps", str(1 << 60), "-e", "while (1) { .n = .n + 1; }")
     command = [sys.executable, "-m", "hds", "eval", *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
-        while processor_time(run.pid) < 0.8:
-            time.sleep(0.05)
+        wait_until_used(run.pid, 0.8)
         run.send_signal(signal.SIGINT)
         assert run.wait(60) == ExitCode.INTERRUPTED
 
@@ -171,11 +165,14 @@ def test_who_gives_a_guest_its_input_has_seen_what_was_said_before(tmp_path: Pat
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_guest_that_waits_for_input_is_ended_by_ctrl_c(tmp_path: Path, engine: str) -> None:
-    options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "-e", ".connect local")
+    script = '!syscall 0 script { printf("it reads\\n"); }'
+    options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "-e", script)
     command = [sys.executable, "-m", "hds", "run", *options, listing_file(tmp_path, READER)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as run:
+        assert run.stdout is not None
         assert run.stderr is not None
-        assert "no effect" in run.stderr.readline()
+        assert run.stdout.readline() == "it reads\n"
         time.sleep(0.3)
         run.send_signal(signal.SIGINT)
         said = run.stderr.read()  # the pipe that the guest reads from stays open

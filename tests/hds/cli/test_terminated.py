@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hds_guests import listing_file
+from processor_time import wait_until_busy, wait_until_used
 
 from hds.exit_codes import ExitCode
 
@@ -36,13 +37,7 @@ def started(*words: str, ignored: int | None = None, output: int = subprocess.PI
     )  # fmt: skip
 
 
-def when_busy(run: subprocess.Popen[str], seconds: float = 1.2) -> None:
-    """Wait until a process has used so much processor time."""
-    used = 0.0
-    while used < seconds and run.poll() is None:
-        time.sleep(0.05)
-        fields = Path(f"/proc/{run.pid}/stat").read_text().rpartition(")")[2].split()
-        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+STARTED = 1.2  # seconds of processor time in which hds has started what it was told to
 
 
 def running(
@@ -55,8 +50,7 @@ def running(
     )
     assert run.stderr is not None
     assert "no effect" in run.stderr.readline()  # the commands are being carried out
-    time.sleep(0.3)
-    when_busy(run)
+    wait_until_busy(run.pid, 0.8)
     return run
 
 
@@ -91,7 +85,7 @@ def test_programs_are_told_the_cause(tmp_path: Path) -> None:
         listing_file(tmp_path, CALLS),
     )
     with started("run", *words) as run:
-        when_busy(run)
+        wait_until_used(run.pid, STARTED)
         run.terminate()
         output, _ = run.communicate(timeout=30)
     assert run.returncode == ExitCode.TERMINATED
@@ -118,7 +112,7 @@ def test_every_subcommand_that_runs_something_ends(subcommand: str, tmp_path: Pa
         if subcommand == "console":
             run.stdin.write("g\n")
             run.stdin.flush()
-        when_busy(run)
+        wait_until_used(run.pid, STARTED)
         run.terminate()
         assert run.wait(30) == ExitCode.TERMINATED
 

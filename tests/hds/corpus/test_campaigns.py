@@ -44,8 +44,9 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, hds.corpus
         if account.run > 3 and not killed:
             with contextlib.suppress(psutil.NoSuchProcess):  # of a program that has come to its end meanwhile
                 servers = [each for each in psutil.Process().children(recursive=True) if FORKS in each.cmdline()]
-                killed.append(servers[0].ppid())
-                os.kill(killed[0], signal.SIGKILL)
+                if servers:
+                    os.kill(parent := servers[0].ppid(), signal.SIGKILL)
+                    killed.append(parent)
 
     account = hds.corpus.run(SCRIPT, named, folder / "results", jobs=2, budget=Budget(timeout=1.0), watch=kill_a_worker)
     assert killed

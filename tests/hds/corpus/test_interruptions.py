@@ -211,7 +211,7 @@ def test_nothing_is_left_of_a_client_that_is_killed(tmp_path: Path) -> None:
         assert addresses == {"127.0.0.1"}
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
-        _, alive = psutil.wait_procs(children, timeout=20)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert alive == []
         kept = len(dataset(tmp_path / "results")["programs"])
         (tmp_path / "samples" / "0029").unlink()

@@ -81,7 +81,7 @@ def test_copies_end_when_nobody_is_left_to_wake_them() -> None:
     os.close(writer)
     assert os.read(reader, 1) == b""  # copies had it open, too
     os.close(reader)
-    assert (ends, time.monotonic() - began < 10) == (7, True)
+    assert (ends, time.monotonic() - began < 60) == (7, True)
 
 
 def _constantly(answer: bytes, _: Woken) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hds_guests import CALLS, CODE, TWO_CALLS, command_line, listing_file, refused
+from processor_time import wait_until_busy
 from recorded_consoles import answers, static_program
 
 LOOPING = "mov rbx, 0\nagain: inc rbx\npush rbx\npop rcx\ncmp rbx, 0x20000000\njne again\nhlt"
@@ -256,7 +257,7 @@ def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> 
     until(b"HyperDbg> ")
     os.write(front, b"g\n")
     until(b"g\r\n")
-    time.sleep(1)
+    wait_until_busy(ran.pid, 0.5)
     os.killpg(ran.pid, signal.SIGINT)
     until(b"interrupted")
     os.write(front, b"t-\nt\nr rip\nq\n")
@@ -280,7 +281,7 @@ def test_an_interrupt_that_is_sent_to_the_process_that_was_started_stops_the_pro
         for _ in range(commands.count("\n")):
             while ran.stdout.read(1) != b">":
                 pass
-        time.sleep(1)
+        wait_until_busy(ran.pid, 0.5)
         ran.send_signal(signal.SIGINT)
         said = ran.communicate(b"r rip\nq\n", timeout=60)[0].decode()
         assert "interrupted" in said
@@ -301,10 +302,10 @@ def test_nothing_is_left_of_a_console_that_is_killed_while_its_program_runs(comm
         for _ in range(commands.count("\n")):  # the last command has begun
             while ran.stdout.read(1) != b">":
                 pass
-        time.sleep(1)
+        wait_until_busy(ran.pid, 0.5)
         ran.kill()
         os.set_blocking(ran.stdout.fileno(), False)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while ran.stdout.read(1 << 16) != b"":  # all of its copies have it open
             assert time.monotonic() < end
             time.sleep(0.05)

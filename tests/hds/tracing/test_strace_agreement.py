@@ -6,13 +6,15 @@ import os
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 from unittest import mock
 
 import pytest
 from hds_guests import command_line
 from linux_guests import ENVIRONMENT, USER, as_user, build, strace
+from native_runs import NativeRuns
 
 SOURCE = Path(__file__).with_name("traced_calls.c").read_text()
 _OURS = (  # what differs between this machine and the guest's, and where its system starts
@@ -20,6 +22,27 @@ _OURS = (  # what differs between this machine and the guest's, and where its sy
     "gettimeofday(", "readlink(", "getuid(", "getgid(", "geteuid(", "getsid(", "getppid(", "prlimit64(",
     "getpgrp(", "getpgid(",
 )  # fmt: skip
+
+
+T = TypeVar("T")
+
+
+def native_traces(
+    seen: Callable[[list[str]], T], options: Sequence[str], words: Sequence[str | Path], tmp_path: Path, **given: Any
+) -> NativeRuns[T]:
+    """Runs of a program under strace in an empty folder, and what `seen` makes of the lines of each."""
+
+    def once(folder: Path) -> T:
+        trace = folder.with_suffix(".txt")
+        trace.touch()
+        if "user" in given:
+            os.chown(trace, USER, USER)
+        options_of_run = {"cwd": folder, "stdin": subprocess.DEVNULL, "timeout": 100, **given}
+        command = [*strace(trace), *options, *words]
+        subprocess.run(command, env=dict(ENVIRONMENT), capture_output=True, check=False, **options_of_run)
+        return seen(trace.read_text().splitlines())
+
+    return NativeRuns(once, tmp_path)
 
 
 def normal(lines: Iterable[str]) -> dict[int, list[str]]:
@@ -37,14 +60,9 @@ def normal(lines: Iterable[str]) -> dict[int, list[str]]:
         found[process].append(text)
     numbers = {process: f"P{index}" for index, process in enumerate(found)}
     return {
-        index: [_plain(line, numbers) for line in _ordered(own) if not line.startswith(_OURS)]
+        index: [_plain(line, numbers) for line in own if not line.startswith(_OURS)]
         for index, own in enumerate(found.values())
     }
-
-
-def _ordered(lines: list[str]) -> list[str]:
-    """A SIGCHLD comes before or behind the wait for the child: natively that is chance."""
-    return sorted(lines, key=lambda line: line.startswith("--- SIGCHLD"))
 
 
 def _plain(line: str, numbers: dict[str, str]) -> str:
@@ -58,7 +76,7 @@ def _plain(line: str, numbers: dict[str, str]) -> str:
         (r"htons\((?!54321\))\d+\)", "htons(ANY)"),
         (r"\|STATX_MNT_ID", ""),
         (r"<(pipe|socket):\[\d+\]>", r"<\1>"),
-        (r"<(?:/[^<> ]*)?/native/?([^<>]*)>", r"</\1>"),
+        (r"<(?:/[^<> ]*)?/native\d+/?([^<>]*)>", r"</\1>"),
         (r" += ", " = "),
         (r"makedev\(.*?\)", "makedev"),
     ):
@@ -68,38 +86,29 @@ def _plain(line: str, numbers: dict[str, str]) -> str:
 
 @pytest.mark.programs
 def test_every_line_is_what_strace_has(tmp_path: Path) -> None:
-    program = build(SOURCE, "glibc", tmp_path, "-w")
-    folders = [tmp_path / "native", tmp_path / "here"]
-    for folder in folders:
-        folder.mkdir()
-    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
-    subprocess.run(
-        [*strace(native), "-y", program, "."], cwd=folders[0], env=dict(ENVIRONMENT), capture_output=True, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    ran = command_line("trace", "-y", "--pid", "bead", "-o", str(here), "--root-rw", str(folders[1]), str(program), ".")
+    program, folder, here = build(SOURCE, "glibc", tmp_path, "-w"), tmp_path / "here", tmp_path / "here.txt"
+    folder.mkdir()
+    ran = command_line("trace", "-y", "--pid", "bead", "-o", str(here), "--root-rw", str(folder), str(program), ".")
     assert ran.code == 0
-    theirs, ours = (normal(path.read_text().splitlines()) for path in (native, here))
+    ours = normal(here.read_text().splitlines())
     assert sum(map(len, ours.values())) > 150
-    assert ours == theirs
+    assert ours == native_traces(normal, ["-y"], [program, "."], tmp_path).like(ours)
 
 
 @pytest.mark.programs
 @pytest.mark.parametrize("words", [("/bin/cat", "/etc/passwd"), ("/bin/cat", "/etc/nosuch"), ("/bin/uname", "-s")])
 def test_programs_of_this_machine_are_traced_from_their_loader_on(words: tuple[str, ...], tmp_path: Path) -> None:
-    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
-    subprocess.run(
-        [*strace(native), "-y", *words], cwd="/", env=dict(ENVIRONMENT), capture_output=True, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    def seen(lines: list[str]) -> tuple[list[str], list[str]]:
+        return _plain(lines[0], {}).split()[1:], normal(lines[1:])[0]
+
+    here = tmp_path / "here.txt"
     given = [word for name, value in dict(ENVIRONMENT).items() for word in ("--env", f"{name}={value}")]
     with mock.patch.dict(os.environ, ENVIRONMENT, clear=True):
         options = ("-y", "--pid", "bead", "-o", str(here), "--guest-output", "none", "--root", "/", *given)
         command_line("trace", *options, *words)
-    (start, *theirs), (our_start, *ours) = (path.read_text().splitlines() for path in (native, here))
-    assert _plain(our_start, {}).split()[1:] == _plain(start, {}).split()[1:]
-    assert len(ours) > 20
-    assert normal(ours)[0] == normal(theirs)[0]
+    ours = seen(here.read_text().splitlines())
+    assert len(ours[1]) > 10
+    assert ours == native_traces(seen, ["-y"], words, tmp_path, cwd="/").like(ours)
 
 
 SHORT = """
@@ -139,17 +148,15 @@ int main(void) {
 
 @pytest.mark.programs
 def test_calls_of_int_0x80_are_lines_as_strace_has_them(tmp_path: Path) -> None:
-    program = build(SHORT, "glibc", tmp_path, "-w", "-no-pie")
-    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
-    subprocess.run(
-        [*strace(native), program], env=dict(ENVIRONMENT), capture_output=True, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    def seen(lines: list[str]) -> list[str]:
+        return normal(lines)[0][1:][-22:]
+
+    program, here = build(SHORT, "glibc", tmp_path, "-w", "-no-pie"), tmp_path / "here.txt"
     ran = command_line("trace", "--pid", "bead", "-o", str(here), "--guest-exit-code", str(program))
     assert ran.code == 3
-    theirs, ours = (normal(path.read_text().splitlines())[0][1:] for path in (native, here))
+    ours = seen(here.read_text().splitlines())
     assert "exit_group(3) = ?" in ours
-    assert ours[-22:] == theirs[-22:]
+    assert ours == native_traces(seen, [], [program], tmp_path).like(ours)
 
 
 PRIVILEGES = Path(__file__).with_name("privileges.c").read_text()
@@ -157,22 +164,15 @@ PRIVILEGES = Path(__file__).with_name("privileges.c").read_text()
 
 @pytest.mark.programs
 def test_privileges_and_what_signals_interrupt_are_lines_as_strace_has_them(tmp_path: Path) -> None:
-    program = build(PRIVILEGES, "glibc", tmp_path, "-w")
-    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
-    native.touch()
-    as_guest = as_user(tmp_path)
-    if as_guest:
-        os.chown(native, USER, USER)
-    subprocess.run(
-        [*strace(native), program], env=dict(ENVIRONMENT), capture_output=True, check=False, timeout=60, **as_guest
-    )
+    program, here = build(PRIVILEGES, "glibc", tmp_path, "-w"), tmp_path / "here.txt"
     assert command_line("trace", "--pid", "bead", "-o", str(here), str(program)).code == 0
-    theirs, ours = (_behind_start(normal(path.read_text().splitlines())[0]) for path in (native, here))
+    ours = _behind_start(here.read_text().splitlines())
     assert len(ours) > 90
-    assert ours == theirs
+    assert ours == native_traces(_behind_start, [], [program], tmp_path, **as_user(tmp_path)).like(ours)
 
 
-def _behind_start(lines: list[str]) -> list[str]:
+def _behind_start(trace: list[str]) -> list[str]:
     """From the first call of the program's own on; what is left of a sleep is not the same."""
+    lines = normal(trace)[0]
     first = next(at for at, line in enumerate(lines) if line.startswith("capget"))
     return [re.sub(r"\{tv_sec=0, tv_nsec=\d{9}\}", "LEFT", line) for line in lines[first:]]

@@ -46,6 +46,7 @@ def test_parts_of_broken_texts_are_in_order(name: str) -> None:
         check_order(text)
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_parts_of_any_text_are_in_order(text: str) -> None:
     check_order(text)

@@ -52,9 +52,9 @@ def test_without_a_time_nothing_expires() -> None:
 def test_suspended_time_does_not_count() -> None:
     over = threading.Event()
     guard = RunGuard(lambda: None, over.set)
-    with guard.guarding(0.2):
+    with guard.guarding(0.5):
         with guard.suspended():
-            assert not over.wait(0.5)
+            assert not over.wait(0.8)
         assert not over.is_set()
         wait_for(over)
 

@@ -54,6 +54,7 @@ def test_a_dialect_says_how_numbers_are_written(dialect: Dialect, text: str, val
     assert number_in(text, dialect) == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_numbers_of_any_length_are_read_in_linear_time(dialect: Dialect) -> None:
     assert read("9" * 3_000_000, dialect).value == TOO_LARGE

@@ -30,6 +30,7 @@ LAYOUT = ((0x1000, 0x1000, BOTH), (0x2000, 0x1000, BOTH), (0x4000, 0x1000, READA
 ADDRESSES = (0x1000, 0x1FF8, 0x1FFC, 0x1001, 0x1FFD, 0x2FFC, 0x2FFD, 0x4000, 0, 0x3000, 2**61, 2**64 - 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_atomic_functions_at_every_kind_of_address(call: str, address: int) -> None:
@@ -38,6 +39,7 @@ def test_atomic_functions_at_every_kind_of_address(call: str, address: int) -> N
     run(f'x = "text"; print(1); print({call}); print({call});', guest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", LOCKS)
 @pytest.mark.parametrize("held", [0, 1, 0x100])
 @pytest.mark.parametrize("address", ADDRESSES)

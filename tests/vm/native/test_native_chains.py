@@ -46,6 +46,7 @@ def test_a_chain_is_looked_up_with_the_same_outcome(shape: str) -> None:
         same_script(SHAPES[shape], World({"rax": value}, pseudo={"context": value}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["a variable", "several constants for a branch"])
 @pytest.mark.parametrize("value", [0, 1, 4, 0x9000, 0x7777])
 def test_the_step_limit_strikes_at_the_same_comparison(shape: str, value: int) -> None:
@@ -54,6 +55,7 @@ def test_the_step_limit_strikes_at_the_same_comparison(shape: str, value: int) -
     assert len({fault.pc for fault in faults if fault}) > 1
 
 
+@pytest.mark.slow
 def test_the_step_limit_strikes_alike_in_a_loop_of_look_ups() -> None:
     text = "for (i = 0; i < 9; i++) { " + chain([f"i == {value}" for value in (5, 1, 7, 0, 2)]) + " }"
     for steps in range(1, 400, 7):

@@ -14,6 +14,8 @@ from vm.native.lowering import LOWERING
 from vm.script_memory import GlobalStore
 from vm.semantics import BINARY, UNARY
 
+pytestmark = pytest.mark.slow
+
 INTEGERS = (
     0, 1, 2, 3, 7, 31, 32, 63, 64, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0001, 0xFFFF_FFFF_8000_0000,
     0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFE, 0xFFFF_FFFF_FFFF_FFFF,

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processor_time import least
 
 from hds.cli.main import main
 from machine.root import assembler_process
@@ -171,9 +172,13 @@ def test_a_thousand_lines_take_less_than_half_a_second(capsys: pytest.CaptureFix
     block = 'if (@rax == {n}) {{\n    x{n}_ = poi(@rcx + {n}) & 0xff;\n    printf("%d %x\\n", x{n}_, .g);\n}}\n'
     script = ".g = 1;\n" + "".join(block.format(n=n) for n in range(250))
     main(["check", "-e", "x = 1;"])
-    start = time.process_time()
-    assert main(["check", "-e", script]) == 0
-    assert time.process_time() - start < 1.5  # half a second on an idle core
+
+    def seconds() -> float:
+        start = time.process_time()
+        assert main(["check", "-e", script]) == 0
+        return time.process_time() - start
+
+    assert least(seconds, 1.5) < 1.5  # half a second on an idle core
     capsys.readouterr()
 
 

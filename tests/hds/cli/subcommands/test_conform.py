@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processor_time import least
 
 from hds.cli.main import main
 
@@ -101,7 +102,12 @@ def test_a_line_that_is_no_vector_is_refused(capsys: pytest.CaptureFixture[str],
 def test_three_hundred_vectors_a_second(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     vectors = tmp_path / "vectors.jsonl"
     vectors.write_text("".join((VECTORS / "language.jsonl").read_text().splitlines(keepends=True)[::4]))
-    start = time.process_time()
-    assert main(["conform", str(vectors)]) == 0
-    assert 203 / (time.process_time() - start) > 150  # more than 300 on an idle core
+
+    def seconds() -> float:
+        start = time.process_time()
+        assert main(["conform", str(vectors)]) == 0
+        return time.process_time() - start
+
+    enough = 203 / 150  # more than 300 a second on an idle core
+    assert least(seconds, enough) < enough
     assert capsys.readouterr().out.splitlines()[-1] == "203 passed, 0 failed"

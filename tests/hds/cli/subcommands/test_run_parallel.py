@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from engines import need_machine_code
 from hds_guests import command_line, listing_file
+from processor_time import wait_until_busy
 
 from hds.exit_codes import ExitCode
 
@@ -77,7 +77,8 @@ def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
         assert run.stdout is not None
         while run.stdout.readline() != "begun\n":
             assert run.poll() is None
-        threading.Timer(0.2, run.send_signal, [signal.SIGINT]).start()
+        wait_until_busy(run.pid)
+        run.send_signal(signal.SIGINT)
         said = run.communicate(timeout=60)[1]
     assert (run.returncode, said.endswith("; interrupted\n")) == (ExitCode.INTERRUPTED, True), said[-400:]
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -41,6 +41,11 @@ class Ran:
     exit_code: int | None
     files: dict[str, object]
     calls: tuple[int, ...]
+
+
+def without_calls(ran: Ran) -> Ran:
+    """What is left to compare where calls come in another order, or are others."""
+    return replace(ran, calls=())
 
 
 def busybox() -> Path:
@@ -124,7 +129,7 @@ def as_user(folder: Path) -> dict[str, Any]:
 
 
 def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path) -> Ran:
-    """Run a program on this machine under strace; the test is skipped where that cannot be done."""
+    """Run a program on this machine under strace, for NativeRuns; the test is skipped where that cannot be done."""
     done = subprocess.run(
         [*strace(trace), str(program), *arguments],
         cwd=folder, env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,

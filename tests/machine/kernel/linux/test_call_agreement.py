@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from linux_guests import build, emulated, linux_release
+from linux_guests import build, emulated, exit_code, linux_release
+from native_runs import NativeRuns
 
 pytestmark = pytest.mark.programs
 
@@ -24,18 +25,25 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(SOURCE, "glibc", tmp_path_factory.mktemp("calls"))
 
 
+def linked(folder: Path) -> Path:
+    """The folder with another one, which has links."""
+    (folder / "shown").mkdir(parents=True)
+    for name, target in LINKS.items():
+        (folder / "shown" / name).symlink_to(target)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("group", "shown"), [(group, True) for group in GROUPS] + [(group, False) for group in GROUPS_OF_MEMORY]
 )
 def test_calls_answer_as_natively(group: str, shown: bool, program: Path, tmp_path: Path) -> None:
     if linux_release() < (6, 12):
         pytest.skip("these are the answers of Linux 6.12 and later")
-    folders = [tmp_path / "native", tmp_path / "here"]
-    for folder in folders:
-        (folder / "shown").mkdir(parents=True)
-        for name, target in LINKS.items():
-            (folder / "shown" / name).symlink_to(target)
-    native = subprocess.run([program, group], cwd=folders[0], stdin=subprocess.DEVNULL, capture_output=True)
-    here = emulated(program, (group,), folders[1], script="", shown=shown)
-    assert here.output.decode().splitlines() == native.stdout.decode().splitlines()
-    assert here.exit_code == (native.returncode if native.returncode >= 0 else 128 - native.returncode)
+
+    def once(folder: Path) -> tuple[list[str], int | None]:
+        ran = subprocess.run([program, group], cwd=linked(folder), stdin=subprocess.DEVNULL, capture_output=True)
+        return ran.stdout.decode().splitlines(), exit_code(ran.returncode)
+
+    ran = emulated(program, (group,), linked(tmp_path / "here"), script="", shown=shown)
+    here = ran.output.decode().splitlines(), ran.exit_code
+    assert here == NativeRuns(once, tmp_path).like(here)

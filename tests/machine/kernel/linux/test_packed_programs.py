@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from linux_guests import build
-from whole_machine import here, natively
+from whole_machine import here, native_runs
 
 pytestmark = pytest.mark.programs
 
@@ -152,10 +152,9 @@ def packed(kind: str, folder: Path, *flags: str) -> Path:
 @pytest.mark.parametrize("kind", ["musl", "glibc"])
 def test_a_packed_program_behaves_as_natively(kind: str, way: tuple[str, ...], tmp_path: Path) -> None:
     command = (str(packed(kind, tmp_path, *way)), "one", "two")
-    native, emulated = natively(command, tmp_path / "trace"), here(command)
-    assert (native.exit_code, native.output) == (11, b"3 arguments, two, 99999, 42\n")
-    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
-    assert emulated.calls == native.calls
+    native, emulated = native_runs(command, tmp_path), here(command)
+    assert (emulated.exit_code, emulated.output) == (11, b"3 arguments, two, 99999, 42\n")
+    assert emulated == native.like(emulated)
 
 
 # --- UPX itself
@@ -173,10 +172,9 @@ def upx() -> Path:
 
 def test_upx_itself_behaves_as_natively(tmp_path: Path) -> None:
     command = (str(upx()), "--help")
-    native, emulated = natively(command, tmp_path / "trace"), here(command)
-    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
-    assert b"Ultimate Packer for eXecutables" in native.output
-    assert emulated.calls == native.calls
+    native, emulated = native_runs(command, tmp_path), here(command)
+    assert b"Ultimate Packer for eXecutables" in emulated.output
+    assert emulated == native.like(emulated)
 
 
 @pytest.mark.parametrize(("kind", "method"), [("musl", "nrv"), ("musl", "best"), ("glibc", "lzma")])
@@ -186,7 +184,6 @@ def test_what_upx_has_packed_behaves_as_natively(kind: str, method: str, tmp_pat
     subprocess.run([upx(), "-q", *METHODS[method], "-o", small, program], check=True, capture_output=True)
     assert b"UPX!" in small.read_bytes()
     command = (str(small), "one", "two")
-    native, emulated = natively(command, tmp_path / "trace"), here(command)
-    assert (native.exit_code, native.output) == (11, b"3 arguments, two, 99999, 42\n")
-    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
-    assert emulated.calls == native.calls
+    native, emulated = native_runs(command, tmp_path), here(command)
+    assert (emulated.exit_code, emulated.output) == (11, b"3 arguments, two, 99999, 42\n")
+    assert emulated == native.like(emulated)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from linux_guests import USER, Listening, as_user, build, exit_code, flags_below
 from linux_world import O_RDWR, O_WRONLY, Guest
+from native_runs import NativeRuns
 from test_linux_processes import code_of
 
 from hds.cli.main import main
@@ -36,7 +37,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def own_folder(program: Path, folder: Path) -> Path:
     """A folder of the user whom the guest takes itself for, with the program."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     shutil.copy(program, folder / "program")
     if os.geteuid() == 0:
         for path in (folder, folder / "program"):
@@ -49,8 +50,13 @@ def own_folder(program: Path, folder: Path) -> Path:
 def test_plain_bug(number: int, program: Path, tmp_path: Path) -> None:
     if number == 13 and (missing := BUG_13_NEEDS - flags_below()):
         pytest.skip(f"the processor below has no {', '.join(sorted(missing))}")
-    native, user_there = own_folder(program, tmp_path / "native"), as_user(tmp_path)
-    done = subprocess.run(["./program", str(number)], cwd=native, capture_output=True, check=False, **user_there)
+    user_there = as_user(tmp_path)
+
+    def natively(folder: Path) -> tuple[str, int | None]:
+        command = ["./program", str(number)]
+        done = subprocess.run(command, cwd=own_folder(program, folder), capture_output=True, check=False, **user_there)
+        return done.stdout.decode(), exit_code(done.returncode)
+
     here = own_folder(program, tmp_path / "here")
     heard = Listening()
     user = USER if user_there else os.getuid()
@@ -62,7 +68,8 @@ def test_plain_bug(number: int, program: Path, tmp_path: Path) -> None:
     )
     session.execution.halts_at_int3 = False
     summary = session.run(timeout=30)
-    assert (heard.output.decode(), code_of(summary)) == (done.stdout.decode(), exit_code(done.returncode))
+    said = heard.output.decode(), code_of(summary)
+    assert said == NativeRuns(natively, tmp_path).like(said)
 
 
 @needs_root

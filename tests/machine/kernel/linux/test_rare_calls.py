@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from linux_guests import USER, Listening, as_user, build, emulated, exit_code, linux_release
+from native_runs import NativeRuns
 
 from hds.session.session import Session
 from machine.kernel.linux import World
@@ -39,38 +41,50 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(SOURCE, "glibc", tmp_path_factory.mktemp("rare"), "-w")
 
 
-def both(program: Path, arguments: tuple[str, ...], tmp_path: Path) -> list[tuple[list[str], int | None]]:
-    """Lines and exit code of the native run and of the one here, of a user who is not root and owns the folder."""
+Said = tuple[list[str], int | None]  # lines and exit code
+
+
+def own_program(program: Path, folder: Path) -> Path:
+    """A copy in a folder that both are a user's who is not root."""
+    folder.mkdir(exist_ok=True)
+    copy = folder / "program"
+    copy.write_bytes(program.read_bytes())
+    copy.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(folder, USER, USER)
+        os.chown(copy, USER, USER)
+    return copy
+
+
+def natively(program: Path, arguments: tuple[str, ...], folder: Path) -> Said:
+    ran = subprocess.run(
+        [own_program(program, folder), *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
+        **as_user(folder),
+    )  # fmt: skip
+    return ran.stdout.decode().splitlines(), exit_code(ran.returncode)
+
+
+def both(program: Path, arguments: tuple[str, ...], tmp_path: Path) -> tuple[NativeRuns[Said], Said]:
+    """The native runs and the one here, of a user who is not root and owns the folder."""
     if linux_release() < (6, 17):
         pytest.skip("these are the answers of Linux 6.17 and later")
-    folders = tmp_path / "native", tmp_path / "here"
-    for folder in folders:
-        folder.mkdir()
-        (folder / "program").write_bytes(program.read_bytes())
-        (folder / "program").chmod(0o755)
-        if os.geteuid() == 0:
-            os.chown(folder, USER, USER)
-            os.chown(folder / "program", USER, USER)
-    ran = subprocess.run(
-        [folders[0] / "program", *arguments], cwd=folders[0], stdin=subprocess.DEVNULL, capture_output=True,
-        **as_user(folders[0]),
-    )  # fmt: skip
-    heard = Listening()
+    heard, copy = Listening(), own_program(program, tmp_path / "here")
     user, group = (USER, USER) if os.geteuid() == 0 else (os.getuid(), os.getgid())
-    world = World(folders[1], writable=True, user=user, group=group)
-    code = Session(folders[1] / "program", arguments=arguments, world=world, reporter=heard).run(timeout=60).exit_code
-    return [(ran.stdout.decode().splitlines(), exit_code(ran.returncode)), (heard.output.decode().splitlines(), code)]
+    world = World(copy.parent, writable=True, user=user, group=group)
+    code = Session(copy, arguments=arguments, world=world, reporter=heard).run(timeout=60).exit_code
+    native = NativeRuns(partial(natively, program, arguments), tmp_path)
+    return native, (heard.output.decode().splitlines(), code)
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_rare_calls_answer_as_natively(group: str, program: Path, tmp_path: Path) -> None:
     native, here = both(program, (group,), tmp_path)
-    assert here == native
+    assert here == native.like(here)
 
 
 def test_a_tracee_that_listens_is_told_of_as_natively(tmp_path: Path) -> None:
     native, here = both(build(SEIZED, "glibc", tmp_path, "-w"), (), tmp_path)
-    assert here == native
+    assert here == native.like(here)
 
 
 def test_anonymous_memory_has_the_name_that_it_was_given(program: Path, tmp_path: Path) -> None:

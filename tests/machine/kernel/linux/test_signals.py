@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from effort import often
 from linux_guests import Listening, build
+from native_runs import native_outputs
 
 from hds.session import Session, load_engine
 from machine.kernel.linux import World
@@ -36,7 +36,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return cache(lambda kind: build(SOURCE, kind, tmp_path_factory.mktemp(kind)))
 
 
-def here(file: Path, name: str, engine: str, commands: str = "") -> tuple[str, int | None]:
+def here(file: Path, name: str, engine: str, commands: str = "") -> tuple[bytes, int | None]:
     """What a program prints and with which code it ends, as `hds run --guest-exit-code` has it."""
     heard = Listening()
     session = Session(
@@ -46,26 +46,24 @@ def here(file: Path, name: str, engine: str, commands: str = "") -> tuple[str, i
     session.execute(commands)
     summary = session.run(timeout=60)
     code = summary.exit_code if summary.crash is None else summary.crash.crash_code
-    return heard.output.decode(), code
-
-
-def natively(file: Path, name: str) -> tuple[str, int]:
-    """The same on the Linux below."""
-    ran = subprocess.run([file, name], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
-    return ran.stdout.decode(), ran.returncode if ran.returncode >= 0 else 128 - ran.returncode
+    return heard.output, code
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["faults", "nested", "not_canonical"])
-def test_handlers_run_as_natively(name: str, engine: str, program: Callable[[str], Path]) -> None:
-    assert here(program("glibc"), name, engine) == natively(program("glibc"), name)
+def test_handlers_run_as_natively(name: str, engine: str, program: Callable[[str], Path], tmp_path: Path) -> None:
+    found = here(program("glibc"), name, engine)
+    assert found == native_outputs([program("glibc"), name], tmp_path).like(found)
 
 
 @pytest.mark.programs
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [*RETURNING, *DYING])
-def test_a_program_with_handlers_runs_as_natively(name: str, kind: str, program: Callable[[str], Path]) -> None:
-    assert here(program(kind), name, "reference") == natively(program(kind), name)
+def test_a_program_with_handlers_runs_as_natively(
+    name: str, kind: str, program: Callable[[str], Path], tmp_path: Path
+) -> None:
+    found = here(program(kind), name, "reference")
+    assert found == native_outputs([program(kind), name], tmp_path).like(found)
 
 
 @pytest.mark.slow
@@ -81,7 +79,7 @@ def test_a_program_with_handlers_runs_as_natively(name: str, kind: str, program:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_events_of_system_calls_change_nothing(event: str, engine: str, program: Callable[[str], Path]) -> None:
     for name in often(("nested",), ("masks", "nested", "interrupted")):
-        assert here(program("glibc"), name, engine, event) == natively(program("glibc"), name)
+        assert here(program("glibc"), name, engine, event) == here(program("glibc"), name, engine)
 
 
 def test_a_fault_that_is_handled_is_no_end(program: Callable[[str], Path]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from linux_guests import Listening, build
 from linux_world import SCRATCH, Guest
 from msgspec.structs import replace
+from native_runs import native_outputs
 
 from hds.session import Session, load_engine
 from machine.kernel import read_network
@@ -59,10 +59,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.programs
 @pytest.mark.parametrize("case", CASES)
-def test_a_program_with_sockets_runs_as_natively(case: str, program: Callable[[], Path], no_network: None) -> None:
-    native = subprocess.run([program(), case], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+def test_a_program_with_sockets_runs_as_natively(
+    case: str, program: Callable[[], Path], no_network: None, tmp_path: Path
+) -> None:
     output, summary, _ = ran(program(), case)
-    assert (output, summary.exit_code) == (native.stdout, native.returncode)
+    here = output, summary.exit_code
+    assert here == native_outputs([program(), case], tmp_path).like(here)
 
 
 @pytest.mark.parametrize("case", ["event_loop", "threaded"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-from linux_guests import as_user, build, emulated, exit_code, linux_release
+from linux_guests import as_user, build, emulated, linux_release
+from native_runs import native_outputs
 from whole_machine import here as ran_here, program as program_of
 
 pytestmark = pytest.mark.programs
@@ -26,13 +26,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_terminals_answer_as_natively(group: str, program: Path, tmp_path: Path) -> None:
     if linux_release() < (6, 12):
         pytest.skip("these are the answers of Linux 6.12 and later")
-    ran = subprocess.run(
-        [program, group], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True,
-        **as_user(program.parent),
-    )  # fmt: skip
-    here = emulated(program, (group,), tmp_path, script="", shown=False)
-    assert here.output.decode().splitlines() == ran.stdout.decode().splitlines()
-    assert here.exit_code == exit_code(ran.returncode)
+    native = native_outputs([program, group], tmp_path, cwd=tmp_path, start_new_session=True, **as_user(program.parent))
+    ran = emulated(program, (group,), tmp_path, script="", shown=False)
+    here = ran.output, ran.exit_code
+    assert here == native.like(here)
 
 
 def test_two_runs_in_a_terminal_are_the_same(program: Path, tmp_path: Path) -> None:

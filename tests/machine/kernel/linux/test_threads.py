@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from linux_guests import Listening, build
 from linux_world import SCRATCH, Guest
 from machine_guests import CODE
 from msgspec.structs import replace
+from native_runs import native_outputs
 
 from hds.report.records import Message, Record, Result
 from hds.report.reporters import Questions
@@ -62,11 +62,12 @@ def ran(program: Path, name: str, *, commands: str = "", parallel: bool = False)
 @pytest.mark.programs
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_program_with_threads_runs_as_natively(kind: str, name: str, program: Callable[[str], Path]) -> None:
-    file = program(kind)
-    native = subprocess.run([file, name], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
-    _, output, summary = ran(file, name)
-    assert (output, summary.exit_code) == (native.stdout, native.returncode)
+def test_a_program_with_threads_runs_as_natively(
+    kind: str, name: str, program: Callable[[str], Path], tmp_path: Path
+) -> None:
+    _, output, summary = ran(program(kind), name)
+    here = output, summary.exit_code
+    assert here == native_outputs([program(kind), name], tmp_path).like(here)
 
 
 @pytest.mark.programs

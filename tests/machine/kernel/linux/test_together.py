@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from linux_guests import ENVIRONMENT, Listening, build, content
+from linux_guests import ENVIRONMENT, Listening, build, content, exit_code
+from native_runs import NativeRuns, native_outputs
 from test_linux_processes import ENGINES, code_of
 
 from hds.session import Session, load_engine
@@ -39,6 +40,23 @@ def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(SOURCES["combined.c"], "dynamic", tmp_path_factory.mktemp("dynamic"))
 
 
+def with_program(folder: Path, program: Path) -> Path:
+    """A folder that has the program."""
+    folder.mkdir(exist_ok=True)
+    (folder / "program").write_bytes(program.read_bytes())
+    (folder / "program").chmod(0o755)
+    return folder
+
+
+def natively(program: Path, case: str, folder: Path) -> tuple[str, int | None, dict[str, object]]:
+    """What a case prints on this machine, its exit code, and what it leaves."""
+    native = subprocess.run(
+        ["./program", case], cwd=with_program(folder, program), env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL,
+        capture_output=True, check=False, timeout=100,
+    )  # fmt: skip
+    return native.stdout.decode().replace(str(folder), ""), exit_code(native.returncode), content(folder)
+
+
 def emulated(program: Path, case: str, folder: Path, engine: str, *, shown: bool = True) -> tuple[str, int | None]:
     """What a case prints here, and its exit code; in a folder, or in a root in memory."""
     heard = Listening()
@@ -61,31 +79,23 @@ def emulated(program: Path, case: str, folder: Path, engine: str, *, shown: bool
 def test_what_processes_have_together_is_as_natively(
     source: str, case: str, engine: str, programs: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    folders = [tmp_path / "native", tmp_path / "here"]
-    for folder in folders:
-        folder.mkdir()
-        (folder / "program").write_bytes(programs(source).read_bytes())
-        (folder / "program").chmod(0o755)
-    native = subprocess.run(
-        ["./program", case], cwd=folders[0], env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True,
-        check=False, timeout=30,
-    )  # fmt: skip
-    code = native.returncode if native.returncode >= 0 else 128 - native.returncode
-    output = native.stdout.decode().replace(str(folders[0]), "")
+    program, folder = programs(source), with_program(tmp_path / "here", programs(source))
+    native = NativeRuns(partial(natively, program, case), tmp_path)
     if case not in IN_MEMORY:
-        assert emulated(programs(source), case, folders[1], engine) == (output, code)
-        assert content(folders[1]) == content(folders[0])
+        here = (*emulated(program, case, folder, engine), content(folder))
+        assert here == native.like(here)
     if case not in ("executed", "hello"):  # the program is not in there
-        assert emulated(programs(source), case, folders[1], engine, shown=False) == (output, code)
+        shown = emulated(program, case, folder, engine, shown=False)
+        assert shown == native.like((*shown, {}), lambda run: run[:2])[:2]
 
 
 @pytest.mark.parametrize("case", [case for source, case in CASES if source == "combined.c"])
-def test_dynamic_programs_combine_what_there_is_as_natively(case: str, dynamic: Path) -> None:
-    native = subprocess.run([dynamic, case], env=dict(ENVIRONMENT), capture_output=True, timeout=30)
+def test_dynamic_programs_combine_what_there_is_as_natively(case: str, dynamic: Path, tmp_path: Path) -> None:
     heard = Listening()
     environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
     session = Session(
         dynamic, arguments=[case], environment=environment, world=World(Path("/"), user=0, group=0), reporter=heard
     )  # fmt: skip
     code = code_of(session.run(timeout=60))
-    assert (heard.output.decode(), code) == (native.stdout.decode(), native.returncode)
+    here = heard.output, code
+    assert here == native_outputs([dynamic, case], tmp_path, env=dict(ENVIRONMENT)).like(here)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from linux_guests import (
     logged,
     strace,
 )
+from native_runs import NativeRuns
 
 from hds.session.session import Session
 from machine.kernel import Capture, ScriptedNetwork
@@ -36,9 +38,14 @@ def program(name: str) -> Path:
     return Path(found)
 
 
-def natively(command: Sequence[str], trace: Path) -> Ran:
+def native_runs(command: Sequence[str], folder: Path) -> NativeRuns[Ran]:
+    """Runs of it on this machine."""
+    return NativeRuns(partial(natively, command), folder)
+
+
+def natively(command: Sequence[str], folder: Path) -> Ran:
     """Run it on this machine; the calls are those of the first process, without those that begin it."""
-    path = program(command[0])
+    path, trace = program(command[0]), folder / "trace"
     done = subprocess.run(
         [*strace(trace), str(path), *command[1:]],
         cwd="/", env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,
