@@ -79,10 +79,12 @@ def canned_workers(folder: Path) -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
-def sizes(folder: Path, process: psutil.Process, address: str | None = None) -> tuple[float, float]:
+def sizes(
+    folder: Path, process: psutil.Process, address: str | None = None, *, programs: int = PROGRAMS
+) -> tuple[float, float]:
     """The memory of a process, in bytes, around `WARM` programs and near the end, in a campaign: medians."""
     found = samples(
-        folder / "samples", (program(number % 256, b"\x90" * (number // 256)) for number in range(PROGRAMS))
+        folder / "samples", (program(number % 256, b"\x90" * (number // 256)) for number in range(programs))
     )
     seen: list[tuple[int, int]] = []
 
@@ -91,8 +93,8 @@ def sizes(folder: Path, process: psutil.Process, address: str | None = None) -> 
             seen.append((account.run, process.memory_info().rss))
 
     account = hds.corpus.run(SCRIPT, [found], folder / "results", jobs=2, scheduler=address, watch=watch)
-    assert account.outcomes == {"ok": PROGRAMS}
-    assert len(list((folder / "results" / "programs").iterdir())) <= PROGRAMS // 1_000 + 1
+    assert account.outcomes == {"ok": programs}
+    assert len(list((folder / "results" / "programs").iterdir())) <= programs // 1_000 + 1
     early = median(size for run, size in seen if abs(run - WARM) < NEAR)
-    late = median(size for run, size in seen if run > PROGRAMS - 2 * NEAR)
+    late = median(size for run, size in seen if run > programs - 2 * NEAR)
     return early, late

@@ -231,7 +231,7 @@ def test_nothing_of_the_current_folder_is_executed(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_two_thousand_programs_have_rows_in_files_of_a_thousand(tmp_path: Path) -> None:
-    count = often(120, 2000)
+    count = often(40, 2000)
     programs = (program(number % 256, b"\x90" * (number // 256)) for number in range(count))
     folder = samples(tmp_path / "samples", programs)
     account = hds.corpus.run(SCRIPT, [folder], tmp_path / "results", jobs=2)

@@ -12,11 +12,14 @@ from whole_machine import here, native_runs
 pytestmark = pytest.mark.programs
 
 SOURCE = Path(__file__).with_name("socket_tables.py").read_text()
-PYTHON = ("/usr/bin/python3", "-I", "-c")
+PYTHON = ("/usr/bin/python3", "-IS", "-c")
 LISTENING = """
-import socket, subprocess, sys
-one = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-subprocess.run(sys.argv[2:])
+import _socket, posix, sys
+one = _socket.socket()
+one.bind(("127.0.0.1", int(sys.argv[1])))
+one.listen()
+child = posix.posix_spawn("/usr/bin/env", ["env", *sys.argv[2:]], posix.environ)
+posix.waitpid(child, 0)
 """
 
 

@@ -54,5 +54,5 @@ print(sorted(seen.split(b"\\r\\n")), os.waitstatus_to_exitcode(os.waitpid(child,
 
 
 def test_a_shell_runs_in_the_terminal_that_python_makes() -> None:
-    ran = ran_here((str(program_of("python3")), "-I", "-c", SHELL))
+    ran = ran_here((str(program_of("python3")), "-IS", "-c", SHELL))
     assert ran.output.decode() == "[b'', b'0 0', b'got hello', b'hello'] 4\n"
