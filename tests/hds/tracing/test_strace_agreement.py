@@ -36,6 +36,7 @@ def native_traces(
         trace = folder.with_suffix(".txt")
         trace.touch()
         if "user" in given:
+            as_user(folder)
             os.chown(trace, USER, USER)
         options_of_run = {"cwd": folder, "stdin": subprocess.DEVNULL, "timeout": 100, **given}
         command = [*strace(trace), *options, *words]

@@ -15,6 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
+from linux_guests import flags_below
 from machine_guests import bench
 from native_runs import NativeRuns
 
@@ -30,6 +31,7 @@ X, W, R = 1, 2, 4
 BASE, CODE_AT, DATA = 0x40_0000, 0x1800, 0x1000_0000
 PAGE, FILE_SIZE = 0x1000, 0x6000
 RET = 0xC3
+HIDES_CODE = "ospke" in flags_below()  # by protection keys Linux makes what is only executable so; guests have none
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,8 @@ SHAPES: dict[str, Shape] = {
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_a_strange_file_ends_as_on_linux(shape: Shape, tmp_path: Path) -> None:
+    if HIDES_CODE and shape.code == READ and any(segment.flags == X for segment in shape.segments):
+        pytest.skip("the processor below has memory that can be executed and not read")
     data = shape.file()
     ours = here(data)
     assert ours == NativeRuns(partial(natively, data), tmp_path).like(ours)
@@ -280,7 +284,7 @@ def some_segments(source: random.Random) -> list[Segment]:
         offset = 0x1000 * source.randrange(2, 7) + (address if source.random() < 0.98 else address + 1) % 0x1000
         file_size = source.choice((0, 1, 0x10, 0x200, 0x400, 0x1000, 0x1800, 0x2400))
         memory_size = file_size + source.choice((0, 0, 0, 0, 0, 1, 1, 0x100, 0x1000, 0x2000, 0x2000, 0x2000, -1))
-        flags = source.choice((R, R, R | W, R | W, R | W, R | X, W, X, 7, 7, 0))
+        flags = source.choice((R, R, R | W, R | W, R | W, R | X, W, R | X if HIDES_CODE else X, 7, 7, 0))
         segments.append(Segment(address, offset, file_size, max(0, memory_size), flags))
     return segments
 

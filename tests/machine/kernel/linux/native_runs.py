@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from linux_guests import exit_code
+from linux_guests import as_user, exit_code
 
 T = TypeVar("T")
 
@@ -52,9 +52,16 @@ class NativeRuns(Generic[T]):
 
 
 def native_outputs(command: Sequence[str | Path], folder: Path, **options: Any) -> NativeRuns[tuple[bytes, int | None]]:
-    """What a program prints in an empty folder, with nothing to read, and its exit code; and options of subprocess."""
+    """What a program prints in an empty folder, with nothing to read, and its exit code; and options of subprocess.
+
+    With those of as_user the way to the program and the folder is opened for that user before each run: a session of
+    pytest that begins closes the folder of all temporary ones.
+    """
 
     def once(fresh: Path) -> tuple[bytes, int | None]:
+        if "user" in options:
+            as_user(Path(command[0]).parent)
+            as_user(fresh)
         given = {"cwd": fresh, "stdin": subprocess.DEVNULL, "timeout": 100, **options}
         ran = subprocess.run(command, capture_output=True, check=False, **given)
         return ran.stdout, exit_code(ran.returncode)

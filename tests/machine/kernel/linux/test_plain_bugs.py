@@ -50,16 +50,15 @@ def own_folder(program: Path, folder: Path) -> Path:
 def test_plain_bug(number: int, program: Path, tmp_path: Path) -> None:
     if number == 13 and (missing := BUG_13_NEEDS - flags_below()):
         pytest.skip(f"the processor below has no {', '.join(sorted(missing))}")
-    user_there = as_user(tmp_path)
 
     def natively(folder: Path) -> tuple[str, int | None]:
-        command = ["./program", str(number)]
+        command, user_there = ["./program", str(number)], as_user(folder)
         done = subprocess.run(command, cwd=own_folder(program, folder), capture_output=True, check=False, **user_there)
         return done.stdout.decode(), exit_code(done.returncode)
 
     here = own_folder(program, tmp_path / "here")
     heard = Listening()
-    user = USER if user_there else os.getuid()
+    user = USER if os.geteuid() == 0 else os.getuid()
     session = Session(
         here / "program",
         arguments=[str(number)],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
-from linux_guests import Listening, as_user, build
-from native_runs import native_outputs
+from linux_guests import Listening, as_user, build, exit_code
+from native_runs import NativeRuns
 
 from hds.session import Session, load_engine
 from machine.kernel.linux import World
@@ -31,12 +32,14 @@ def test_posix_ipc_answers_as_natively(group: str, program: Path, tmp_path: Path
         lines = run[0].splitlines()
         return sorted(lines) if group in RACING else lines, run[1]
 
-    folder = tmp_path / "writable"
-    folder.mkdir()
-    folder.chmod(0o777)
-    as_user(program.parent)
-    command: list[str | Path] = [program, group, f"/hds-{os.getpid()}"]
-    native = native_outputs(command, tmp_path, **{**as_user(folder), "cwd": folder})
+    def natively(folder: Path) -> tuple[bytes, int | None]:
+        as_guest = as_user(program.parent) and as_user(folder)
+        folder.chmod(0o777)
+        command = [str(program), group, f"/hds-{os.getpid()}"]
+        ran = subprocess.run(command, cwd=folder, capture_output=True, check=False, **as_guest)
+        return ran.stdout, exit_code(ran.returncode)
+
+    native = NativeRuns(natively, tmp_path)
     if b" = -1 38\n" in native.first[0]:
         pytest.skip("the kernel below has no POSIX message queues, or no keys")
     for engine in ("reference", "native"):
