@@ -273,7 +273,8 @@ def test_an_interrupt_that_is_sent_to_the_process_that_was_started_stops_the_pro
 ) -> None:
     guest = listing_file(tmp_path, LOOPING.replace("cmp rbx, 0x20000000", "test rbx, rbx"))
     line = [sys.executable, "-m", "hds", "console", "--record", guest]
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as ran:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, start_new_session=True) as ran:
         assert ran.stdin is not None
         assert ran.stdout is not None
         ran.stdin.write(commands.encode())
@@ -294,7 +295,8 @@ def test_an_interrupt_that_is_sent_to_the_process_that_was_started_stops_the_pro
 def test_nothing_is_left_of_a_console_that_is_killed_while_its_program_runs(commands: str, tmp_path: Path) -> None:
     guest = listing_file(tmp_path, LOOPING.replace("cmp rbx, 0x20000000", "test rbx, rbx"))
     line = [sys.executable, "-m", "hds", "console", "--record", guest]
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as ran:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, start_new_session=True) as ran:
         assert ran.stdin is not None
         assert ran.stdout is not None
         ran.stdin.write(commands.encode())
