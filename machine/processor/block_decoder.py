@@ -10,9 +10,11 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from machine.processor.decoders import decoder
+from vm import late_pattern
 
 _KEPT = 4096  # decoded blocks
 _PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+_STRING = late_pattern(rb"[\xf2\xf3]?[\x40-\x4f]?[\xa4-\xa7\xaa-\xaf]")  # MOVS, CMPS, STOS, LODS or SCAS alone
 _LOCK, _CS = b"\xf0", b"\x2e"
 _VEX = (b"\xc4", b"\xc5", b"\x62")
 _THREE_BYTE_VEX, _WIDE_VECTOR = b"\xc4", 4  # the second is a bit of its third byte
@@ -85,6 +87,8 @@ class BlockDecoder:
         return decoded
 
     def _decode_anew(self, code: bytes) -> _Decoded:
+        if _STRING.fullmatch(code):  # what nearly every program has, and often nothing else that is looked at
+            return _Decoded([0], len(code))
         starts: list[int] = []
         covered, as_the_cpu = 0, code
         while True:

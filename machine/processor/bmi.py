@@ -57,10 +57,16 @@ _CODE = late_pattern(
 class _Pattern(InstructionPattern, frozen=True):
     """All of these instructions."""
 
+    def may_be_in(self, code: bytes) -> bool:
+        """As `InstructionPattern`."""
+        return _CODE.search(code) is not None
+
     def matches(self, code: bytes) -> bool:
         """Whether this is the code of one."""
         return _CODE.match(code.lstrip(_IGNORED)) is not None
 
+
+WRONG = _Pattern(_VEX)
 
 _FLAGS = {name: 1 << REGISTERS[REGISTER_INDEX[name]].shift for name in ("cf", "zf", "sf", "of")}
 
@@ -128,7 +134,7 @@ class BmiCorrections:
     def activate(self) -> None:
         """Correct the instructions from the next block on."""
         self.is_active = True
-        self._code.look_always({_Pattern(_VEX): self._serve})
+        self._code.look_always({WRONG: self._serve})
 
     def _serve(self, site: Site) -> Served:
         found = BmiInstruction(site.address, site.code[: site.length])

@@ -51,6 +51,10 @@ class InstructionPattern(msgspec.Struct, frozen=True):
     register: int | None = None
     operand: OperandKind | None = None
 
+    def may_be_in(self, code: bytes) -> bool:
+        """Whether such an instruction may stand somewhere in some code; asked of every block, without a decoder."""
+        return self.opcode in code
+
     def matches(self, code: bytes) -> bool:
         """Whether this is the code of such an instruction."""
         if self.exact:
@@ -224,7 +228,7 @@ class InstructionFinder:
 
     def _has_opcode(self, code: bytes) -> bool:
         """Whether there may be a wanted instruction in some code."""
-        return any(pattern.opcode in code for pattern in self._wanted)
+        return any(pattern.may_be_in(code) for pattern in self._wanted)
 
     def serve(self, sites: list[Site]) -> None:
         """Have sites served."""

@@ -9,8 +9,10 @@ from hypothesis import assume, example, given, settings, strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
-from machine.processor import Cpu, StopKind, StopReason, block_hook
+from machine.processor import Cpu, StopKind, StopReason, block_decoder, block_hook
 from machine.processor.block_decoder import BlockDecoder
+from machine.processor.bmi import WRONG
+from machine.processor.decoders import decoder
 from vm.facts.registers import RFLAGS, RIP
 
 CARRY = 1
@@ -327,3 +329,23 @@ def test_any_code_counts_one_instruction_after_the_other(
             seen.append((reason, guest.arrivals, guest.cpu.registers.general()))
     assert len(set(map(str, seen))) == 1
     assert all(later - earlier == 1 for earlier, later in itertools.pairwise(guest.ticks))
+
+
+@pytest.mark.parametrize("prefixes", [b"", b"\xf3", b"\xf2", b"\x48", b"\xf3\x48", b"\xf2\x41"])
+@pytest.mark.parametrize(
+    "opcode", [b"\xa4", b"\xa5", b"\xa6", b"\xa7", b"\xaa", b"\xab", b"\xac", b"\xad", b"\xae", b"\xaf"]
+)
+def test_a_string_instruction_alone_is_one_without_a_decoder(prefixes: bytes, opcode: bytes) -> None:
+    code = prefixes + opcode
+    (row,) = decoder().disasm_lite(code, 0)
+    assert row[1] == len(code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(block_decoder, "decoder", None)
+        assert (BlockDecoder().count(code), BlockDecoder().length(code)) == (1, len(code))
+
+
+def test_a_lone_vex_prefix_byte_asks_no_decoder() -> None:
+    assert not WRONG.may_be_in(b"\xc4\xc5 \x83\xc4\x28\xc3")  # add rsp, 0x28; ret
+    blsi = bytes.fromhex("c4e278f3d8")
+    assert all(WRONG.may_be_in(before + blsi) for before in (b"", b"\xc4", b"\x2e"))
+    assert WRONG.may_be_in(blsi[:2])  # it may go on in the next page
