@@ -28,7 +28,7 @@ from hds.symbols import (
 )
 from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command
-from machine.debugger import modules_of
+from machine.debugger import modules_of, unwinding
 from machine.kernel import ENTRY_POINTS, Build
 from machine.loaders import LoadError, Placement, elf_symbols, module_name
 from machine.memory import Protection
@@ -305,12 +305,12 @@ class Symbols:
         return text
 
     def _named(self, process: Process, address: int) -> str:
-        """The text of a place: a symbol names what lies in its section of its own module, or in none."""
+        """The text of a place: a symbol names its function, or what lies in its section of its module, or in none."""
         found, extent = self.nearest(process, address), self._extent_at(process, address)
         if found is not None and found[1] <= FARTHEST_SYMBOL:
             name, distance = found
             symbol = self._extent_at(process, address - distance, with_end=True)
-            if not distance or (extent == symbol and _is_one_section(process, address - distance, address)):
+            if not distance or (extent == symbol and _belongs(process, extent, address - distance, address)):
                 return _with_distance(name, distance)
         return "" if extent is None else _with_distance(extent.name, address - extent.start)
 
@@ -359,11 +359,15 @@ class Symbols:
         return self._kernel or image.kernel
 
 
-def _is_one_section(process: Process, first: int, second: int) -> bool:
-    """Whether two addresses of a module seem to lie in one section: of code, or of data with the same rights."""
-    areas = [process.cpu.memory.area_at(each) for each in (first, second)]
+def _belongs(process: Process, module: _Extent | None, symbol: int, address: int) -> bool:
+    """Whether an address seems to be of what a symbol names: the same function, or data with the same rights."""
+    memory = process.cpu.memory
+    areas = [memory.area_at(each) for each in (symbol, address)]
     rights = [Protection.NONE if area is None else area.protection for area in areas]
-    return rights[0] == rights[1] or all(each & Protection.EXECUTE for each in rights)
+    if module is None or not all(each & Protection.EXECUTE for each in rights):
+        return rights[0] == rights[1]
+    begins = unwinding.function_at(module.start, address, memory.read_up_to)
+    return begins is None or begins <= symbol
 
 
 def _with_distance(name: str, distance: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
-    from machine.debugger import stepping as stepping
+    from machine.debugger import stepping as stepping, unwinding as unwinding
     from machine.debugger.breakpoints import (
         Breakpoint as Breakpoint,
         BreakpointError as BreakpointError,
@@ -49,5 +49,5 @@ else:
             "paging": "Entry page_table_entries",
             "stack": "CallStack Slot",
         },
-        late="stepping",
+        late="stepping unwinding",
     )

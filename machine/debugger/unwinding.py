@@ -50,6 +50,17 @@ def caller(
     return None
 
 
+def function_at(base: int, place: int, read: ReadUpTo) -> int | None:
+    """Where the last function begins, of those that the module at `base` describes, that begins not behind `place`."""
+    try:
+        if read(base, 4) == b"\x7fELF":
+            entry = _entry_of(base, place, read)
+            return None if entry is None else entry[1]
+        return base + _function_of(base, place - base, read) if read(base, 2) == b"MZ" else None
+    except Exception:  # as above
+        return None
+
+
 def _number(read: ReadUpTo, address: int, size: int) -> int:
     data = read(address & _WORD, size)
     if len(data) != size:
@@ -173,31 +184,55 @@ def _piece(read: ReadUpTo, at: int) -> bytes:
 _IN_PE = (0, 2, 1, 3, 7, 6, 4, 5, *range(8, 16))  # DWARF's number of each register, by Microsoft's
 _PUSH, _LARGE, _SMALL, _SET_FRAME, _SAVE, _SAVE_FAR, _SAVE_XMM, _SAVE_XMM_FAR, _MACHINE = 0, 1, 2, 3, 4, 5, 8, 9, 10
 _CHAINED = 4
+_MOST_PIECES = 32  # of a function, whose descriptions are chained
 
 
 def _by_function_table(base: int, place: int, registers: Registers, read: ReadUpTo) -> dict[int, int] | None:
-    headers = base + _number(read, base + 0x3C, 4)
-    table, size = struct.unpack("<II", read(headers + 24 + 112 + 3 * 8, 8))
-    offset, low, high = place - base, 0, min(size // 12, _MOST_ENTRIES)
-    while low < high:
-        middle = (low + high) // 2
-        if _number(read, base + table + 12 * middle, 4) <= offset:
-            low = middle + 1
-        else:
-            high = middle
+    row, offset = _row_of(base, place - base, read), place - base
     known = {number: registers[number] for number in (*_PRESERVED, RSP, 4, 5) if number in registers}
-    if low:
-        begin, end, info = struct.unpack("<III", read(base + table + 12 * (low - 1), 12))
-        if begin <= offset < end and not _undone(base, base + info, offset - begin, known, read):
+    if row is not None:
+        begin, end, info = row
+        if offset < end and not _undone(base, base + info, offset - begin, known, read):
             return None
     known[RIP] = _number(read, known[RSP], 8)  # a function that is in no table has pushed nothing
     known[RSP] = known[RSP] + 8 & _WORD
     return known
 
 
+def _row_of(base: int, offset: int, read: ReadUpTo) -> tuple[int, int, int] | None:
+    """The last row of the table whose function begins not behind an offset: begin, end, and where it is described."""
+    headers = base + _number(read, base + 0x3C, 4)
+    table, size = struct.unpack("<II", read(headers + 24 + 112 + 3 * 8, 8))
+    low, high = 0, min(size // 12, _MOST_ENTRIES)
+    while low < high:
+        middle = (low + high) // 2
+        if _number(read, base + table + 12 * middle, 4) <= offset:
+            low = middle + 1
+        else:
+            high = middle
+    if not low:
+        return None
+    begin, end, info = struct.unpack("<III", read(base + table + 12 * (low - 1), 12))
+    return begin, end, info
+
+
+def _function_of(base: int, offset: int, read: ReadUpTo) -> int:
+    """Where the function of an offset begins; one in pieces where its first piece does. Raises ValueError."""
+    row = _row_of(base, offset, read)
+    if row is None:
+        raise ValueError("no function")
+    begin, _, info = row
+    for _ in range(_MOST_PIECES):
+        flags, _, count, _ = read(base + info, 4)
+        if not flags >> 3 & _CHAINED:
+            break
+        begin, _, info = struct.unpack("<III", read(base + info + 4 + 2 * (count + count % 2), 12))
+    return begin
+
+
 def _undone(base: int, info: int, progress: int, known: dict[int, int], read: ReadUpTo) -> bool:
     """Take back what the prologue has done so far."""
-    for _ in range(32):  # chained descriptions
+    for _ in range(_MOST_PIECES):
         flags, prologue, count, frame = read(info, 4)
         codes = struct.unpack(f"<{count}H", read(info + 4, 2 * count))
         if frame & 15 and progress >= prologue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_symbols_are_found_again_behind_sym_unload(program: Path) -> None:
 def test_a_crash_in_a_library_is_named_by_it(program: Path) -> None:
     session, _ = session_of(program, "x")
     session.run(timeout=60)
-    assert "(libc!" in summarize(session).stopped
+    assert re.search(r"\(libc(!\w+)?\+0x", summarize(session).stopped)  # a function of it that may have no symbol
 
 
 def test_no_more_is_read_than_a_guest_may_have() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import sys
 from pathlib import Path
 
@@ -269,6 +270,20 @@ def test_a_dll_whose_place_is_taken_has_its_symbols_where_it_is(built: Path, tmp
     data = next(each for each in plan.modules["version.dll"].file.sections if each.name == ".rdata").relative
     assert session.symbols.place(session.process, module.start + data + 8) == f"version+0x{data + 8:x}"
     assert "(taken!main+0x" in summarize(session).stopped
+
+
+def test_a_function_that_has_no_name_is_an_offset_in_its_module(root: Path) -> None:
+    session, _ = session_of(root, "free")
+    session.execute("!syscall script { }")
+    process = session.process
+    assert process is not None
+    assert process.image.windows is not None
+    ntdll = process.image.windows.ntdll
+    begins = [begin for begin, _, _ in struct.iter_unpack("<III", ntdll.file.read(*ntdll.file.directory(3)))]
+    known = {symbol.address - ntdll.base for symbol in process.image.windows.symbols(ntdll)}
+    named, hidden = (next(each for each in begins if (each in known) is wanted) for wanted in (True, False))
+    assert session.symbols.place(process, ntdll.base + hidden + 4) == f"ntdll+0x{hidden + 4:x}"
+    assert re.fullmatch(r"ntdll!\w+\+0x4", session.symbols.place(process, ntdll.base + named + 4))
 
 
 @both_engines
