@@ -201,7 +201,7 @@ class InstructionFinder:
         Sites in it whose code was changed are dropped: then it is translated anew without their hooks, too.
         """
         code = self._memory.read(address, size) or b""
-        dropped = self._drop_stale(address, size)
+        dropped = bool(self._sites) and self._drop_stale(address, size)
         found: list[Site] = []
         if self._has_opcode(code):
             found = [site for site in self._sites_in(code, address) if site.address not in self._sites]
