@@ -139,7 +139,7 @@ class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
     def symbols(self, module: Module) -> tuple[Symbol, ...]:
         """The symbols of a module, of DLLs of the system the exports only; forwarders lead to their target."""
         if module not in self._symbols:
-            is_system = module.path.lower().startswith(f"{SYSTEM_FOLDER}\\")
+            is_system = module.path.lower().startswith(f"{SYSTEM_FOLDER}\\".lower())
             read = exported_symbols if is_system else symbols_of
             self._symbols[module] = read(module.file, module.base, self.forwarded)
         return self._symbols[module]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from effort import often
 from hypothesis import given, settings, strategies as st
-from test_pe import BASE, TEXT, executable, with_exports
+from test_pe import BASE, TEXT, executable, with_exports, with_symbols
 
 from machine.loaders import pe
 from machine.loaders.api_sets import hosts_of
@@ -196,6 +196,19 @@ def test_a_dll_below_the_programs_folder_is_found_and_links_are_not_followed(tmp
     for name in ("own", "linked"):
         made.include(name)
     assert [module.path for module in made.modules.values()][1:] == ["C:\\prog\\a\\b\\Own.dll"]
+
+
+def test_dlls_of_the_system_have_no_symbols_but_their_exports(tmp_path: Path) -> None:
+    dll(tmp_path, "ntdll.dll", ntdll())
+    dll(tmp_path, "a.dll", as_dll(with_symbols((b"inner", 2, 1, 2, 0))))
+    program = tmp_path / "prog" / "x.exe"
+    program.parent.mkdir()
+    program.write_bytes(importing(b"a.dll", b"b.dll"))
+    (program.parent / "b.dll").write_bytes(as_dll(with_symbols((b"inner", 2, 1, 2, 0))))
+    made = pe.of_file(program.read_bytes(), Placement(root=tmp_path, path=program)).windows
+    assert made is not None
+    found = {name: [symbol.name for symbol in made.symbols(module)] for name, module in made.modules.items()}
+    assert found == {"ntdll.dll": ["LdrInitializeThunk", "RtlUserThreadStart"], "a.dll": [], "b.dll": ["inner"]}
 
 
 def test_a_folder_without_ntdll_is_none(tmp_path: Path) -> None:
