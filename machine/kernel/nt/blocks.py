@@ -20,6 +20,8 @@ COUNTER_FREQUENCY = 10_000_000
 _PROCESSOR_FEATURES = (2, 3, 6, 8, 9, 10, 12, 13, 22, 28, 32, 36, 37, 38, 42, 60)
 _PEB_PAGES, _TEB_PAGES = 4, 4
 _GRAPHICS_HANDLES = 1 << 16
+_CURRENT_FOLDER = 0x38  # CurrentDirectory of RTL_USER_PROCESS_PARAMETERS
+_FOLDER_ROOM = 0x208  # bytes of its buffer: MAX_PATH characters, which ntdll fills without making it larger
 
 
 def map_shared_data(memory: AddressSpace, build: int, cores: int) -> None:
@@ -121,7 +123,7 @@ def make_parameters(
     beside = program.rpartition("\\")[0]
     dll_path = f"{beside};C:\\windows\\system32;C:\\windows"  # what Wine searches, and nothing else
     texts = {
-        0x38: folder,
+        _CURRENT_FOLDER: folder,
         0x50: dll_path,
         0x60: program,
         0x70: line,
@@ -129,7 +131,7 @@ def make_parameters(
         0xC0: "WinSta0\\Default",
         0xD0: "",
     }  # fmt: skip; none at 0xE0: C libraries take RuntimeData with a buffer for the handles of a parent
-    size = page_ceil(len(block) + sum(2 * len(text) + 18 for text in texts.values()) + 0x400)
+    size = page_ceil(len(block) + sum(2 * len(text) + 9 for text in texts.values()) + _FOLDER_ROOM)
     base = space.reserve(0, size, PAGE_READWRITE, "parameters", commit=True).base
     other = space.reserve(0, len(environment), PAGE_READWRITE, "environment", commit=True).base
     space.memory.write(other, environment)
@@ -140,9 +142,9 @@ def make_parameters(
     struct.pack_into("<Q", block, 0x3F0, len(environment))
     for offset, text in texts.items():
         data = text.encode("utf-16-le", "surrogatepass")
-        room = len(data) + 2 if offset != 0x38 else 2 * 260 + len(data)
-        struct.pack_into("<HHIQ", block, offset, len(data), min(len(data) + 2, 0xFFFE), 0, base + len(block))
-        block += data.ljust((room + 7 & -8) if offset != 0x38 else (len(data) + 9 & -8), b"\0")
+        room = max(len(data) + 2, _FOLDER_ROOM if offset == _CURRENT_FOLDER else 0)
+        struct.pack_into("<HHIQ", block, offset, len(data), min(room, 0xFFFE), 0, base + len(block))
+        block += data.ljust(room + 7 & -8, b"\0")
     space.memory.write(base, bytes(block))
     return base
 

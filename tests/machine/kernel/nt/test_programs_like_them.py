@@ -18,7 +18,7 @@ NAMES = (
     "contexts", "locks", "files", "nested", "rethrow", "modules", "texts", "values", "input", "extended",
     "pools", "tls", "regs", "faults", "drive", "queries", "pipes", "asks", "objects", "chance", "library",
     "views", "alarms", "crowds", "readers", "rights", "kinds", "slots", "version", "patches",
-    "notices", "gui", "sparse", "streams", "moved", "refused",
+    "notices", "gui", "sparse", "streams", "moved", "refused", "folders",
 )  # fmt: skip
 ROOM = 4096  # of APCs and packets that wait
 STDIN = b"abc\nsecond\n12 34\nx\ny\n"
