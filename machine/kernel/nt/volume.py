@@ -97,6 +97,7 @@ class Spot(msgspec.Struct, frozen=True):
     node: Node | None
     content: bytes | None = None
     is_virtual: bool = False  # the program's folder, which the host does not have
+    is_stream: bool = False  # named with ::$DATA, as no directory is
 
     @property
     def identity(self) -> int:
@@ -141,6 +142,16 @@ class Spot(msgspec.Struct, frozen=True):
             return self.node.open(writable)
         except LinuxError as error:
             raise failure(error) from None
+
+
+def without_stream(names: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Names of a file without ::$DATA, and whether it was there: files have no other stream. Raises NtError."""
+    is_stream = bool(names) and len(names[-1]) > len(_OWN_STREAM) and names[-1].lower().endswith(_OWN_STREAM)
+    if is_stream:
+        names = (*names[:-1], names[-1][: -len(_OWN_STREAM)])
+    if any(name in _STEPS or not _FORBIDDEN.isdisjoint(name) for name in names):
+        raise NtError(STATUS_OBJECT_NAME_INVALID)
+    return names, is_stream
 
 
 class _Index(msgspec.Struct):
@@ -264,12 +275,9 @@ class Volume:
     def find(self, names: tuple[str, ...]) -> Spot:
         """The place that names lead to; of its directory at least there must be something. Raises NtError.
 
-        Files have no streams but the one that needs no name.
+        Directories have no stream of bytes.
         """
-        if names and len(names[-1]) > len(_OWN_STREAM) and names[-1].lower().endswith(_OWN_STREAM):
-            names = (*names[:-1], names[-1][: -len(_OWN_STREAM)])
-        if any(name in _STEPS or not _FORBIDDEN.isdisjoint(name) for name in names):
-            raise NtError(STATUS_OBJECT_NAME_INVALID)
+        names, is_stream = without_stream(names)
         parent: Node | None = None
         node: Node | None = self._root
         found: list[str] = []
@@ -284,7 +292,10 @@ class Volume:
         content = None
         if node is None and self._program is not None and _folded(names) == _folded(self._program[0]):
             content = self._program[1]
-        return Spot(tuple(found), parent, node, content, node is None and self._is_virtual(names))
+        spot = Spot(tuple(found), parent, node, content, node is None and self._is_virtual(names), is_stream)
+        if is_stream and spot.is_directory:
+            raise NtError(STATUS_FILE_IS_A_DIRECTORY)
+        return spot
 
     def remove(self, spot: Spot) -> None:
         """Remove a file or directory; what the host refuses stays."""

@@ -45,13 +45,14 @@ from machine.kernel.nt.status import (
     STATUS_INVALID_PARAMETER,
     STATUS_NO_MORE_FILES,
     STATUS_NO_SUCH_FILE,
+    STATUS_NOT_A_DIRECTORY,
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SHARING_VIOLATION,
     STATUS_SUCCESS,
     NtError,
 )
-from machine.kernel.nt.volume import DIRECTORY, NORMAL, Spot, failure
+from machine.kernel.nt.volume import DIRECTORY, NORMAL, Spot, failure, without_stream
 from machine.kernel.outcomes import Result
 
 _READS_ATTRIBUTES = (4, 18, 23, 24, 34, 35)  # classes that take FILE_READ_ATTRIBUTES
@@ -326,6 +327,9 @@ def _target(thread: NtThread, opened: DriveFile, buffer: int) -> tuple[bytes, No
     names = components(text, start) if "\\" in text or root else (*opened.spot.names[:-1], text)
     if isinstance(names, str):
         raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
+    names, is_stream = without_stream(names)
+    if is_stream and opened.is_directory:
+        raise NtError(STATUS_NOT_A_DIRECTORY)
     target = volume_of(thread).find(names)
     if target.exists and target.names != opened.spot.names and not replaces:
         raise NtError(STATUS_OBJECT_NAME_COLLISION)

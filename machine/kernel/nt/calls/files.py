@@ -176,6 +176,8 @@ def _check(thread: NtThread, spot: Spot, wanted: Wanted) -> None:
     disposition, options = wanted.disposition, wanted.options
     if disposition > _OVERWRITE_IF:
         raise NtError(STATUS_INVALID_PARAMETER)
+    if spot.is_stream and options & _DIRECTORY:
+        raise NtError(STATUS_NOT_A_DIRECTORY)
     if not spot.exists:
         if disposition in (_OPEN, _OVERWRITE):
             raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)

@@ -1,4 +1,4 @@
-/* Files that are moved or deleted while they are open. */
+/* Files that are moved or deleted while they are open, and names with ::$DATA, the stream that needs no name. */
 #define _WIN32_WINNT 0x0A00
 #include <windows.h>
 #include <stdio.h>
@@ -19,6 +19,39 @@ static void dispose(const char *what, HANDLE file, BOOLEAN wanted)
     BOOL fine = SetFileInformationByHandle(file, FileDispositionInfo, &asked, sizeof asked);
     GetFileInformationByHandleEx(file, FileStandardInfo, &found, sizeof found);
     printf("%s %d pending %d\n", what, fine, found.DeletePending);
+}
+
+static void show(const char *what, BOOL fine)
+{
+    WIN32_FIND_DATAW found;
+    printf("%s %lu:", what, fine ? 0 : GetLastError());
+    HANDLE search = FindFirstFileW(L"C:\\s\\*", &found);
+    do
+        if (found.cFileName[0] != '.')
+            printf(" %ls", found.cFileName);
+    while (FindNextFileW(search, &found));
+    FindClose(search);
+    printf("\n");
+}
+
+static void streams(void)
+{
+    CreateDirectoryW(L"C:\\s", NULL);
+    CloseHandle(try_open("made", L"C:\\s\\a", CREATE_NEW));
+    show("moved", MoveFileW(L"C:\\s\\a", L"C:\\s\\b::$DATA"));
+    show("spelt", MoveFileW(L"C:\\s\\b", L"C:\\s\\B::$data"));
+    show("linked", CreateHardLinkW(L"C:\\s\\l::$DATA", L"C:\\s\\b", NULL));
+    show("taken", MoveFileW(L"C:\\s\\l", L"C:\\s\\b::$DATA"));
+    CloseHandle(try_open("made", L"C:\\s\\c", CREATE_NEW));
+    show("replaced", MoveFileExW(L"C:\\s\\c", L"C:\\s\\b::$DATA", MOVEFILE_REPLACE_EXISTING));
+    show("to a stream", MoveFileW(L"C:\\s\\b", L"C:\\s\\b:s"));
+    show("linked to a stream", CreateHardLinkW(L"C:\\s\\b:s", L"C:\\s\\b", NULL));
+    show("folder", CreateDirectoryW(L"C:\\s\\d::$DATA", NULL));
+    show("folder", CreateDirectoryW(L"C:\\s\\d", NULL));
+    show("renamed folder", MoveFileW(L"C:\\s\\d", L"C:\\s\\e::$DATA"));
+    CloseHandle(try_open("folder as a file", L"C:\\s\\d::$DATA", OPEN_EXISTING));
+    show("removed", RemoveDirectoryW(L"C:\\s\\d::$DATA"));
+    show("deleted", DeleteFileW(L"C:\\s\\l::$DATA"));
 }
 
 int main(void)
@@ -46,5 +79,6 @@ int main(void)
     CloseHandle(file);
     CloseHandle(try_open("gone", L"C:\\d\\new", OPEN_EXISTING));
     CloseHandle(try_open("made again", L"C:\\d\\new", CREATE_NEW));
+    streams();
     return 0;
 }
