@@ -8,6 +8,7 @@ one that is checked by its hash, an archive - is left to the finders that come b
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from types import ModuleType
 _PACKAGES = frozenset(("hds", "lang", "machine", "vm"))
 _BY_TIME = MAGIC_NUMBER + bytes(4)  # how bytecode begins that has the time and size of its source next
 _WORD = 0xFFFF_FFFF
+_spare: list[int] = []  # a descriptor, if there is one, for a module that is needed when there are no others
 
 
 class _Kept(SourcelessFileLoader):
@@ -62,13 +64,15 @@ def _spec(name: str, folder: str, stem: str, locations: list[str] | None) -> Mod
     source, kept = f"{folder}/{stem}.py", f"{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc"
     try:
         status = os.stat(source)
-        descriptor = os.open(kept, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        code = os.read(descriptor, os.fstat(descriptor).st_size)
-    finally:
-        os.close(descriptor)
+        code = _read(kept)
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE) or not _spare:
+            return None
+        os.close(_spare.pop())  # a guest has opened files until there were no more descriptors
+        try:
+            return _spec(name, folder, stem, locations)
+        finally:
+            _keep_spare()
     made_of = (int(status.st_mtime) & _WORD).to_bytes(4, "little") + (status.st_size & _WORD).to_bytes(4, "little")
     if not code.startswith(_BY_TIME + made_of):
         return None
@@ -81,9 +85,23 @@ def _spec(name: str, folder: str, stem: str, locations: list[str] | None) -> Mod
     return spec
 
 
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _keep_spare() -> None:
+    with contextlib.suppress(OSError):
+        _spare.append(os.open(os.sep, os.O_RDONLY | os.O_CLOEXEC))
+
+
 def shorten() -> None:
     """Import modules of this program the short way from now on, where Python keeps bytecode as it usually does."""
     if not sys.flags.optimize and sys.pycache_prefix is None:
+        _keep_spare()
         sys.meta_path.insert(0, _Finder)
 
 

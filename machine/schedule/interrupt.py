@@ -30,6 +30,7 @@ _LONGEST = 1_000_000.0  # seconds between two looks at the time: poll takes mill
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _AS_ONE = 0.5  # seconds in which signals count once: timeout(1) and a terminal that closes send two
 _LAST_WORDS = 5.0  # seconds that a process has, which is to end
+_IMPORTING = "<frozen importlib._bootstrap>"  # where Python is then
 _KILLED = 128  # and the number of the signal: an exit code
 
 
@@ -72,11 +73,15 @@ _ending = _Ending()
 def end_by_signals() -> None:
     """From now on SIGTERM and SIGHUP raise Terminated, behind a run if one is under way; but for those ignored.
 
-    For the main thread of a process that is hds and nothing else.
+    Ctrl-C raises KeyboardInterrupt as before. None of them raises anything while a module is imported, where it could
+    be printed and lost, too: it comes again a little later. For the main thread of a process that is hds and nothing
+    else.
     """
     _ending.signals = tuple(number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL)
     for number in _ending.signals:
         signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -84,11 +89,32 @@ def ending_signals() -> tuple[signal.Signals, ...]:
     return _ending.signals
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):
+        start_new_thread(_send_again, (number,))
+    else:
+        raise KeyboardInterrupt
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):
+        start_new_thread(_send_again, (number,))
+        return
     is_repeated = _ending.is_repeated()
     _ending.heard(number)
     if not is_repeated:
         raise Terminated(number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != _IMPORTING:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _send_again(number: int) -> None:
+    time.sleep(_AGAIN)
+    os.kill(os.getpid(), number)
 
 
 class RunGuard:

@@ -18,9 +18,9 @@ from hds.cli.importing import _PACKAGES, _Finder
 
 _LOOK = """
 import os, sys
-import hds.cli.main
+import hds.cli.start
 if sys.argv.pop(1) == "long":
-    hds.cli.main.shorten = lambda: None
+    hds.cli.start.shorten = lambda: None
 def leave(code):
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] in ("hds", "lang", "machine", "vm"):
@@ -33,7 +33,7 @@ def leave(code):
     sys.stdout.flush()
     real(code)
 real, os._exit = os._exit, leave
-hds.cli.main.entry()
+hds.cli.start.entry()
 """
 
 
@@ -144,3 +144,26 @@ def test_a_start_has_the_same_modules_either_way() -> None:
     assert short == usual
     assert none == 0
     assert many > 50
+
+
+_FULL = """
+import os, resource, lang, hds
+from hds.cli.importing import shorten
+shorten()
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+opened = []
+try:
+    while True:
+        opened.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+import lang.nearest, hds.exit_codes
+assert type(lang.nearest.__loader__).__module__ == "hds.cli.importing"
+"""
+
+
+def test_a_module_is_found_when_there_are_no_more_descriptors() -> None:
+    subprocess.run(
+        [sys.executable, "-c", "import lang.nearest, hds.exit_codes"], cwd=ROOT, check=True
+    )  # keeps bytecode
+    subprocess.run([sys.executable, "-c", _FULL], cwd=ROOT, check=True)

@@ -170,3 +170,25 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
         output, said = run.communicate(timeout=30)
     assert (run.returncode, output) == (ExitCode.LIMIT, "collected\n")
     assert said.endswith("; stopped: timeout\n")
+
+
+_IMPORTS = """
+import signal, sys
+from machine.schedule import end_by_signals
+end_by_signals()
+sys.path.insert(0, sys.argv[1])
+try:
+    import interrupted
+    signal.sigtimedwait((), 10)  # until it comes again
+except KeyboardInterrupt as error:
+    print("module" if "interrupted" in sys.modules else "no module", type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "Terminated")])
+def test_a_signal_that_comes_while_a_module_is_imported_comes_behind_it(
+    number: int, raised: str, tmp_path: Path
+) -> None:
+    (tmp_path / "interrupted.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\nVALUE = 1\n")
+    ran = subprocess.run([sys.executable, "-c", _IMPORTS, tmp_path], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == (f"module {raised}\n", "")
