@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from machine.kernel.builds import TEB_STACK_LIMIT
 from machine.kernel.nt.context import (
@@ -43,7 +44,11 @@ _LONGEST_NAME = 128
 _LARGEST_CODE = 0xFFFF  # such as stand everywhere on a stack
 _RAISER = 0x100  # bytes of the functions of kernelbase that raise
 _CALLERS = 0x100  # bytes of a stack in which such a function is looked for
-_UNWOUND = 0x1_0000  # bytes of a stack that are looked at
+_MOST_UNWOUND = 0x400_0000  # bytes of a stack that are looked at
+_PIECE = 0x1_0000  # of them at a time
+_MOST_PLACES = 0x4000  # there that may be records
+_ADDRESS_AT = 0x10  # of a record
+_BELOW_RECORD = 0x40  # bytes in which the address that a raiser's call returns to stands
 _KNOWN_FLAGS = 0x7F  # of records: noncontinuable, unwinding and the like
 
 
@@ -134,14 +139,18 @@ def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | Non
 
     It is ntdll that ends a process so, or a handler that is not done; a program may end itself with any status.
     Exceptions that ntdll dispatches without the kernel are found by their record, which the thread's stack has still:
-    what ends the process has unwound it, so the nearest below the stack pointer is taken. Wine's kernelbase carries
-    out RaiseFailFastException by ending the process.
+    a handler that is not done has it above the stack pointer, in the frame of RaiseException. Where ntdll ends the
+    process it has unwound the stack, so the nearest below is taken. Wine's kernelbase carries out
+    RaiseFailFastException by ending the process.
     """
     cpu, tid, last = own.thread.process.cpu, own.thread.tid, own.last_exception
     pointer = cpu.registers.read(RSP)
     is_last = last is not None and last.code == status
     if last is not None and is_last and pointer <= last.frame < own.stack[1]:
         return Unhandled(status, last.address, tid)
+    raised = _being_raised(state, own, status, pointer)
+    if raised is not None:
+        return Unhandled(status, raised, tid)
     if status == state.announced_end:
         return None
     if status == STATUS_FAIL_FAST_EXCEPTION:
@@ -155,18 +164,50 @@ def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | Non
         return Unhandled(status, last.address, tid)
     top = min((pointer & -8) + EXCEPTION_RECORD_BYTES, own.stack[1])
     limit = cpu.memory.read(own.thread.teb + TEB_STACK_LIMIT, 8) or b""
-    start = max(top - _UNWOUND, own.stack[0], int.from_bytes(limit, "little"))
-    stack, at = cpu.memory.read_up_to(start, max(top - start, 0)), top - start
-    while (at := stack.rfind(struct.pack("<I", status), 0, at)) >= 0:
-        data = stack[at : at + EXCEPTION_RECORD_BYTES]
-        if at % 8 or len(data) < EXCEPTION_RECORD_BYTES:
-            continue
-        record = ExceptionRecord.of(data)
-        if record.flags & ~_KNOWN_FLAGS or record.chained or not _is_code(state, record.address):
-            continue
+    start = max(top - _MOST_UNWOUND, own.stack[0], int.from_bytes(limit, "little"))
+    for _, record in _records(state, cpu, status, start, top):
         if status > _LARGEST_CODE or _is_in(state, "RaiseException", record.address):
             return Unhandled(status, record.address, tid, _missing_function(state, cpu, record))
     return None
+
+
+def _being_raised(state: NtState, own: ThreadObject, status: int, pointer: int) -> int | None:
+    """Where a function that has not come back has raised this status: the address in its record.
+
+    Its call of ntdll returns to that address, which so stands right below the record, too.
+    """
+    cpu = own.thread.process.cpu
+    start = pointer + 7 & -8
+    for place, record in _records(state, cpu, status, start, min(own.stack[1], start + _MOST_UNWOUND)):
+        below = max(place - _BELOW_RECORD, start)
+        if struct.pack("<Q", record.address) in cpu.memory.read_up_to(below, place - below):
+            return record.address
+    return None
+
+
+def _records(state: NtState, cpu: Cpu, status: int, start: int, end: int) -> Iterator[tuple[int, ExceptionRecord]]:
+    """Places and records with this status between two addresses of a stack, from the upper end on.
+
+    They are looked for by their status, or where that is one that stands everywhere by an address in RaiseException.
+    """
+    begin = _address_of(state, "RaiseException") >> 8
+    upper = [(struct.pack("<Q", page << 8)[1:], _ADDRESS_AT + 1) for page in (begin, begin + 1) if begin]
+    wanted = [(struct.pack("<I", status), 0)] if status > _LARGEST_CODE else upper
+    left = _MOST_PLACES
+    for top in range(end, start, -_PIECE):
+        low = max(top - _PIECE, start)
+        data = cpu.memory.read_up_to(low, min(top + EXCEPTION_RECORD_BYTES, end) - low)
+        for key, offset in wanted:
+            at = len(data)
+            while left and (at := data.rfind(key, 0, at)) >= 0:
+                left -= 1
+                place = at - offset
+                if place < 0 or (low + place) % 8 or place + EXCEPTION_RECORD_BYTES > len(data):
+                    continue
+                record = ExceptionRecord.of(data[place : place + EXCEPTION_RECORD_BYTES])
+                is_plain = not record.flags & ~_KNOWN_FLAGS and not record.chained
+                if record.code == status and is_plain and _is_code(state, record.address):
+                    yield low + place, record
 
 
 def _is_of_ntdll(state: NtState, cpu: Cpu, pointer: int) -> bool:
@@ -178,9 +219,15 @@ def _is_of_ntdll(state: NtState, cpu: Cpu, pointer: int) -> bool:
 
 def _is_in(state: NtState, function: str, address: int) -> bool:
     """Whether an address is one of a function of kernelbase."""
+    begin = _address_of(state, function)
+    return begin > 0 and 0 <= address - begin < _RAISER
+
+
+def _address_of(state: NtState, function: str) -> int:
+    """Of a function of kernelbase; 0 for none."""
     kernelbase = None if state.plan is None else state.plan.modules.get("kernelbase.dll")
     export = None if kernelbase is None else kernelbase.exports.get(function)
-    return kernelbase is not None and isinstance(export, int) and 0 <= address - kernelbase.base - export < _RAISER
+    return kernelbase.base + export if kernelbase is not None and isinstance(export, int) else 0
 
 
 def end_by(state: NtState, thread: Thread, fault: Fault) -> int:

@@ -9,6 +9,7 @@ from machine.kernel.nt.exceptions import entered
 from machine.kernel.nt.thread_registers import call_values
 from machine.kernel.outcomes import Enter, Exit, Result
 from machine.schedule import Unhandled
+from vm.facts.registers import RIP
 
 _TEST_ALERT = 1
 
@@ -28,7 +29,7 @@ def go_on_so(thread: NtThread, place: Address, argument: Word) -> Result:
 
 def _go_on(thread: NtThread, place: int, *, tests: bool) -> Result:
     values, floats = unpack(thread.data(place, CONTEXT_BYTES))
-    thread.state.is_loaded = True
+    thread.state.is_loaded |= values.get(RIP) == thread.state.dispatchers.thread_start
     if floats is not None:
         thread.process.cpu.write_fxsave(floats)
     if tests and thread.own.has_apcs(thread.services.clock.elapsed()):

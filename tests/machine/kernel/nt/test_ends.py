@@ -53,6 +53,12 @@ def test_a_status_that_a_program_ends_itself_with_is_no_exception(root: Path, ho
 
 
 @both_engines
+@pytest.mark.parametrize("how", ["e", "t", "r"])
+def test_nor_is_one_that_it_has_raised_and_handled(root: Path, how: str, engine: str) -> None:
+    assert end_of(root, "E", how, engine=engine) == "ends.exe exited with code 3758101044 (0xe0001234)"
+
+
+@both_engines
 @pytest.mark.parametrize(
     ("how", "code", "place"),
     [
@@ -66,6 +72,11 @@ def test_a_status_that_a_program_ends_itself_with_is_no_exception(root: Path, ho
         ("c 7", "7", "kernelbase!RaiseException"),
         ("c 40010005", "1073807365 (0x40010005, DBG_CONTROL_C)", "kernelbase!RaiseException"),
         ("c e06d7363", "3765269347 (0xe06d7363, a C++ exception of Microsoft's compiler)", "kernelbase!RaiseException"),
+        ("d e0001234", "3758101044 (0xe0001234)", "kernelbase!RaiseException"),
+        ("d 7", "7", "kernelbase!RaiseException"),
+        ("F e0001234", "3758101044 (0xe0001234)", "kernelbase!RaiseException"),
+        ("F 7", "7", "kernelbase!RaiseException"),
+        ("T e0001234", "3758101044 (0xe0001234)", "kernelbase!RaiseException"),
         ("q", "3221227010 (0xc0000602, STATUS_FAIL_FAST_EXCEPTION)", "kernelbase!RaiseFailFastException"),
     ],
 )
@@ -143,6 +154,13 @@ def test_what_the_loader_of_windows_does_not_find_is_named(lacking: Path) -> Non
     assert why_not_loaded(state, 7) == ""
     state.is_loaded = True
     assert why_not_loaded(state, 0xC000_0139) == ""
+
+
+def test_a_dll_that_raises_while_it_is_loaded_ends_the_program_in_its_loader(lacking: Path) -> None:
+    source, target = PROGRAMS / "raises.c", lacking / "prog" / "absent.dll"
+    subprocess.run([COMPILER, "-O1", "-shared", "-o", str(target), str(source)], check=True, timeout=120)
+    assert end_of(lacking, name="lacks") == "lacks.exe exited with code 3758096503 (0xe0000077): it was not loaded"
+    assert shell_code(lacking, name="lacks") == 5
 
 
 def shell_code(root: Path, *words: str, name: str = "ends") -> int:

@@ -19,6 +19,22 @@ static void handle_one(void) {
     RemoveVectoredExceptionHandler(handler);
 }
 
+static LONG CALLBACK last_at_once(EXCEPTION_POINTERS *p) {
+    TerminateProcess(GetCurrentProcess(), p->ExceptionRecord->ExceptionCode);
+    return 0;
+}
+
+static LONG CALLBACK go_on(EXCEPTION_POINTERS *p) {
+    return EXCEPTION_CONTINUE_EXECUTION;
+}
+
+__attribute__((noinline)) static int raise_below(int depth, DWORD code) {
+    volatile char room[4096];
+    room[0] = depth;
+    if (!depth) RaiseException(code, 0, 0, NULL);
+    return depth ? raise_below(depth - 1, code) + room[0] : 0;
+}
+
 static DWORD WINAPI fail(void *code) {
     __asm__ volatile("int $0x29" ::"c"((int)(INT_PTR)code));
     return 0;
@@ -70,6 +86,22 @@ int main(int argc, char **argv) {
     case 'c':
         RaiseException(strtoul(argv[2], NULL, 16), 0, 0, NULL);
         break;
+    case 'd': /* far below what is left of the stack when the process ends */
+        return raise_below(100, strtoul(argv[2], NULL, 16));
+    case 'F': /* as 'f', by software */
+        SetUnhandledExceptionFilter(last);
+        RaiseException(strtoul(argv[2], NULL, 16), 0, 0, NULL);
+        break;
+    case 'T':
+        SetUnhandledExceptionFilter(last_at_once);
+        RaiseException(strtoul(argv[2], NULL, 16), 0, 0, NULL);
+        break;
+    case 'E': /* as 'e', 't' and 'r', by software */
+        AddVectoredExceptionHandler(1, go_on);
+        RaiseException(0xe0001234, 0, 0, NULL);
+        if (argv[2][0] == 'e') ExitProcess(0xe0001234);
+        if (argv[2][0] == 't') TerminateProcess(GetCurrentProcess(), 0xe0001234);
+        return 0xe0001234;
     case 'q':
         RaiseFailFastException(NULL, NULL, 0);
         break;
