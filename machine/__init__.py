@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Silent as Silent,
         takes_many as takes_many,
     )
-    from machine.summary import ProcessEnd as ProcessEnd
+    from machine.summary import ProcessEnd as ProcessEnd, told_code as told_code
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -45,6 +45,6 @@ else:
             "messages": "Kept Losses Message",
             "options": "Keywords MachineOptions Program ProgramStart with_names",
             "records": "BulkReporter CodeFault GuestOutput Notice Reporter ScriptFault Silent takes_many",
-            "summary": "ProcessEnd",
+            "summary": "ProcessEnd told_code",
         },
     )

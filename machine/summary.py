@@ -43,6 +43,11 @@ CAUSES: dict[StopKind, StopCause] = {
 }
 
 
+def told_code(code: int | None, name: str) -> str:
+    """An exit code, and what its system has to say of it."""
+    return f"{code} ({name})" if name else f"{code}"
+
+
 class ProcessEnd(msgspec.Struct, frozen=True):
     """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
 
@@ -82,8 +87,8 @@ class ProcessEnd(msgspec.Struct, frozen=True):
         """One line for the user; `symbol` names the place where it ended."""
         what = self.unhandled
         if self.reason is None or what is not None:
-            text = f"{self.name} exited with code {self.crash_code if self.exit_code is None else self.exit_code}"
-            text += f" ({self.exit_name})" if self.exit_name else ""
+            code = self.crash_code if self.exit_code is None else self.exit_code
+            text = f"{self.name} exited with code {told_code(code, self.exit_name)}"
             if what is None:
                 return f"{text}: {self.not_loaded}" if self.not_loaded else text
             place = f"{what.address:#x}" + (f" ({symbol})" if symbol else "")

@@ -12,6 +12,7 @@ from hds.session import arguments_at, register
 from hds.tracing.linux import siginfo, signal_name
 from hds.tracing.systems import WORDS, Linux, System, arguments, system_of, unknown_call
 from hds.tracing.views import LONGEST_PATH, LONGEST_TEXT, Prototype, View, signed
+from machine import told_code
 from machine.events import CallAction, Trigger
 from machine.kernel import Answered, Ended, Happening, Requested, Signalled
 from vm.facts.registers import STORAGE_INDEX
@@ -114,8 +115,8 @@ class Sink(Protocol):
         """There is one more thread."""
         ...
 
-    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, now: int) -> None:
-        """A thread has ended, with its process or alone."""
+    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, how: str, now: int) -> None:
+        """A thread has ended, with its process or alone; `how` is the line of it."""
         ...
 
     def finish(self) -> None:
@@ -214,7 +215,7 @@ class Calls:
             self._leave(call, view.integer(view.stack + _FRAME_RAX, 8, signed=True), now)
         elif name == "exit":
             self._leave(call, None, now)
-            self._end(pid, tid, words[0] & 0xFF, 0, now)
+            self._end(pid, tid, words[0] & 0xFF, 0, "", now)
         return call
 
     def _return(self, trigger: Trigger) -> None:
@@ -239,7 +240,7 @@ class Calls:
         self._session.machine.messages.catch_up()
         now = self._now
         if isinstance(happening, Ended):
-            self._end_process(happening.process.pid, happening.code, happening.killed_by, now)
+            self._end_process(happening.process, happening.code, happening.killed_by, now)
         elif isinstance(happening, Requested):
             self._begin(
                 happening.thread, self._system(_SHORT), happening.number, happening.name, happening.words, is_short=True
@@ -269,24 +270,28 @@ class Calls:
         for sink in self._sinks:
             sink.signal(pid, tid, signal_name(number), siginfo(info), now)
 
-    def _end_process(self, pid: int, code: int, killed_by: int, now: int) -> None:
+    def _end_process(self, process: Process, code: int, killed_by: int, now: int) -> None:
+        pid, named = process.pid, process.name_exit(code)
         for tid in [tid for tid, owner in self._threads.items() if owner == pid]:
             call = self._under_way.get(tid)
             if call is not None:
                 self._leave(call, 0 if call.name in _SENDING and killed_by else None, now)
-            self._end(pid, tid, code, killed_by, now)
+            self._end(pid, tid, code, killed_by, named, now)
 
-    def _end(self, pid: int, tid: int, code: int, killed_by: int, now: int) -> None:
+    def _end(self, pid: int, tid: int, code: int, killed_by: int, named: str, now: int) -> None:
         if self._threads.pop(tid, None) is not None:
+            signal = signal_name(killed_by) if killed_by else None
+            how = f"exited with {told_code(code, named)}" if signal is None else f"killed by {signal}"
             for sink in self._sinks:
-                sink.ended(pid, tid, code, signal_name(killed_by) if killed_by else None, now)
+                sink.ended(pid, tid, code, signal, f"+++ {how} +++", now)
 
     def finish(self) -> None:
         """The run is over: the ends of which the system does not tell are told."""
         now = self._now
         for process in self._session.machine.processes:
-            if process.exit_code is not None and process.pid in self._threads.values():
-                self._end_process(process.pid, process.exit_code, 0, now)
+            code = process.crash_code if process.exit_code is None else process.exit_code
+            if code is not None and process.pid in self._threads.values():
+                self._end_process(process, code, 0, now)
         for sink in self._sinks:
             sink.finish()
 

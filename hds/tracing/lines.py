@@ -88,10 +88,10 @@ class Lines:
         """As `Sink`."""
         self._living.add(tid)
 
-    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, now: int) -> None:
+    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, how: str, now: int) -> None:
         """As `Sink`."""
         self._interrupt()
-        self._line(tid, f"+++ exited with {code} +++" if killed_by is None else f"+++ killed by {killed_by} +++", now)
+        self._line(tid, how, now)
         self._living.discard(tid)
 
     def finish(self) -> None:

@@ -32,7 +32,7 @@ class Counts:
     def joined(self, tid: int) -> None:
         """As `Sink`."""
 
-    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, now: int) -> None:
+    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, how: str, now: int) -> None:
         """As `Sink`."""
 
     def finish(self) -> None:

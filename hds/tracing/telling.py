@@ -40,12 +40,12 @@ class Records:
     def joined(self, tid: int) -> None:
         """As `Sink`."""
 
-    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, now: int) -> None:
+    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, how: str, now: int) -> None:
         """As `Sink`."""
         if killed_by is None:
-            self._report(Incident("exit", pid, tid, now, None, code, f"+++ exited with {code} +++"))
+            self._report(Incident("exit", pid, tid, now, None, code, how))
         else:
-            self._report(Incident("kill", pid, tid, now, killed_by, None, f"+++ killed by {killed_by} +++"))
+            self._report(Incident("kill", pid, tid, now, killed_by, None, how))
 
     def finish(self) -> None:
         """Nothing more comes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,22 @@ def test_classes_choose_calls_of_windows(tmp_path: Path) -> None:
     root = make_root(tmp_path / "c", tmp_path, "reg")
     ran = command_line("trace", "-e", "trace=%registry", "--root", str(root), str(root / "prog" / "reg.exe"))
     assert {line.partition("(")[0] for line in ran.output.splitlines()[:-1]} == {"NtOpenKeyEx", "NtQueryValueKey"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        (("2", "7"), "3221226505 (0xc0000409, STATUS_STACK_BUFFER_OVERRUN)"),
+        (("e",), "3221225477 (0xc0000005, STATUS_ACCESS_VIOLATION)"),
+        (("x", "7"), "7"),
+    ],
+    ids=["fast fail", "status", "code"],
+)
+def test_every_end_has_a_line_with_the_name_of_its_code(arguments: tuple[str, ...], end: str, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "c", tmp_path, "ends")
+    program = (str(root / "prog" / "ends.exe"), *arguments)
+    lines = command_line("trace", "--guest-output", "none", "--root", str(root), *program).output.splitlines()
+    assert re.sub(r"^\[pid +\d+\] ", "", lines[-1]) == f"+++ exited with {end} +++"
+    rows = command_line("trace", "--json", "--guest-output", "none", "--root", str(root), *program).output.splitlines()
+    ends = [row for row in map(json.loads, rows) if row["type"] == "incident" and row["kind"] == "exit"]
+    assert (ends[-1]["text"], ends[-1]["code"]) == (f"+++ exited with {end} +++", int(end.partition(" ")[0]))
