@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         STACK_TOP as STACK_TOP,
     )
     from machine.loaders.modules import (
+        Broken as Broken,
         Module as Module,
         WindowsPlan as WindowsPlan,
         ntdll_of as ntdll_of,
@@ -68,7 +69,7 @@ else:
         {
             "image": "Image LoadError Placement UnreadableFile",
             "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
-            "modules": "Module WindowsPlan ntdll_of plan_of plan_without_program system_files",
+            "modules": "Broken Module WindowsPlan ntdll_of plan_of plan_without_program system_files",
             "pe_file": "PeFile",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",

@@ -26,8 +26,8 @@ from machine.loaders.symbols import Symbol, module_name
 from vm import FileRefused, read_file
 from vm.facts.limits import Limits
 
-NTDLL = "ntdll.dll"
-_NEEDED = (NTDLL, "kernel32.dll", "kernelbase.dll", "apisetschema.dll", "locale.nls", "l_intl.nls", "c_1252.nls")
+NTDLL, SCHEMA = "ntdll.dll", "apisetschema.dll"
+_NEEDED = (NTDLL, "kernel32.dll", "kernelbase.dll", SCHEMA, "locale.nls", "l_intl.nls", "c_1252.nls")
 SYSTEM = ("windows", "system32")
 SYSTEM_FOLDER = "C:\\windows\\system32"
 PROGRAM_FOLDER = "prog"  # of a program that does not lie in the folder
@@ -68,6 +68,14 @@ class Unmet(msgspec.Struct, frozen=True):
     export: str = ""
 
 
+class Broken(msgspec.Struct):
+    """A file of the folder that cannot be loaded, why, and the modules that import it."""
+
+    path: str
+    why: str
+    importers: list[str] = msgspec.field(default_factory=list)
+
+
 class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
     """The modules of a program by name, ntdll among them; `api_sets` is the map of API sets as the guest is to see it.
 
@@ -91,6 +99,11 @@ class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
         """By name, sorted."""
         return {name: tuple(by) for name, by in sorted(self._growth.missing.items())}
 
+    @property
+    def broken(self) -> Mapping[str, Broken]:
+        """By name; only of a plan that is made to look at it."""
+        return self._growth.broken or {}
+
     @cached_property
     def unmet(self) -> Sequence[Unmet]:
         """What the loader is not going to find of what the program and the DLLs that are loaded with it import."""
@@ -100,7 +113,10 @@ class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
             importer = waiting.popleft()
             with suppress(LoadError):
                 for name, wanted in loaded_with(importer.file):
-                    module = self.modules.get(self._growth.file_of(name))
+                    file = self._growth.file_of(name)
+                    if file in self.broken:
+                        continue
+                    module = self.modules.get(file)
                     if module is None:
                         found[Unmet(importer.name, name)] = None
                         continue
@@ -219,18 +235,42 @@ class SystemFolder:
         return self._paths[name]
 
     def read(self, name: str) -> PeFile:
+        """The file of this name. Raises LoadError that names it."""
+        try:
+            return self.load(name)
+        except LoadError as error:
+            raise self.named(error, name) from None
+
+    def named(self, error: LoadError, name: str, importer: str = "") -> LoadError:
+        """What is wrong with a file, with its path and the module that imports it."""
+        by = f" (imported by {importer})" if importer else ""
+        return type(error)(f"{self.path(name)}{by}: {error.message}", error.hint)
+
+    def broken(self, error: LoadError, name: str) -> Broken:
+        """The same, to be told later."""
+        return Broken(self.path(name), f"{error.message}; {error.hint}" if error.hint else error.message)
+
+    def load(self, name: str) -> PeFile:
         """The file of this name. Raises LoadError."""
         path = _real(self._names[name])
         if not path.is_relative_to(self._root) or not path.is_file():
-            raise LoadError(f"{name} does not lie in the folder of --root")
+            raise LoadError("it does not lie in the folder of --root")
         try:
             data = read_file(path, self._limits, "max_file_bytes")
         except FileRefused as error:
             raise UnreadableFile(str(error), error.hint or "") from None
+        return PeFile(data)
+
+    def state(self, name: str) -> str | Broken | None:
+        """How the guest names a file, unless it is broken, or missing (None)."""
+        if name not in self:
+            return None
         try:
-            return PeFile(data)
+            if _is_image(name):
+                imports_of(self.load(name))
         except LoadError as error:
-            raise LoadError(f"{name}: {error.message}", error.hint) from None
+            return self.broken(error, name)
+        return self.path(name)
 
 
 def has_system(root: Path, limits: Limits) -> bool:
@@ -247,27 +287,29 @@ def ntdll_of(root: Path, limits: Limits) -> Module | None:
     return Module(NTDLL, folder.path(NTDLL), file.base, file)
 
 
-def system_files(root: Path, limits: Limits) -> Mapping[str, str | None]:
+def system_files(root: Path, limits: Limits) -> Mapping[str, str | Broken | None]:
     """The files that nearly every program needs besides its imports, and how the guest names them (None: missing)."""
     folder = SystemFolder(root, None, limits)
-    return {name: folder.path(name) if name in folder else None for name in _NEEDED}
+    return {name: folder.state(name) for name in _NEEDED}
 
 
-def plan(program: PeFile, placement: Placement) -> WindowsPlan:
-    """The plan of a program with the DLLs of `placement.root`. Raises LoadError."""
+def plan(program: PeFile, placement: Placement, *, keeps_broken: bool = False) -> WindowsPlan:
+    """The plan of a program with the DLLs of `placement.root`. Raises LoadError, unless it keeps what is broken."""
     assert placement.root is not None
     limits = placement.limits
     folder = SystemFolder(placement.root, placement.path, limits)
-    schema = section_of(folder.read("apisetschema.dll")) if "apisetschema.dll" in folder else b""
+    has_schema = isinstance(folder.state(SCHEMA), str) if keeps_broken else SCHEMA in folder
+    schema = section_of(folder.read(SCHEMA)) if has_schema else b""
     own = placement.path.name if placement.path is not None else "program.exe"
     names = _place_of(placement.root, placement.path, own)
-    growth = _Growth(folder, hosts_of(schema), limits.max_guest_memory)
+    growth = _Growth(folder, hosts_of(schema), limits.max_guest_memory, {} if keeps_broken else None)
     first = Module(own.lower(), "\\".join(("C:", *names)), growth.bases.take(program), program)
     growth.close([(NTDLL, own), *((name, own) for name in imports_of(program))])
     made = WindowsPlan(first, names, schema, growth)
     for module in placement.modules:
         made.include(module)
-    _ = made.start  # an ntdll without a loader is refused here
+    if NTDLL not in made.broken:
+        _ = made.start  # an ntdll without a loader is refused here
     return made
 
 
@@ -280,12 +322,12 @@ def plan_without_program(root: Path, limits: Limits) -> WindowsPlan:
 
 
 def plan_of(path: Path, root: Path, limits: Limits) -> WindowsPlan:
-    """The plan of a program, or of a DLL as if it were one. Raises LoadError."""
+    """The plan of a program, or of a DLL as if it were one, and what is broken of it. Raises LoadError."""
     try:
         file = PeFile(read_file(path, limits, "max_file_bytes"))
     except FileRefused as error:
         raise UnreadableFile(str(error), error.hint or "") from None
-    return plan(file, Placement(limits=limits, root=root, path=path))
+    return plan(file, Placement(limits=limits, root=root, path=path), keeps_broken=True)
 
 
 def _real(path: Path) -> Path:
@@ -301,9 +343,15 @@ def _place_of(root: Path, path: Path | None, name: str) -> tuple[str, ...]:
 
 
 class _Growth:
-    """The modules of a plan, and what it takes to add some: `left` is how many bytes of files it may still keep."""
+    """The modules of a plan, and what it takes to add some: `left` is how many bytes of files it may still keep.
 
-    def __init__(self, folder: SystemFolder, hosts: Mapping[str, str], left: int) -> None:
+    Files that are broken are collected in `broken`; where it is None, they are errors.
+    """
+
+    def __init__(
+        self, folder: SystemFolder, hosts: Mapping[str, str], left: int, broken: dict[str, Broken] | None
+    ) -> None:
+        self.broken = broken
         self.modules: dict[str, Module] = {}
         self.missing: dict[str, list[str]] = {}
         self.bases = _Bases()
@@ -323,18 +371,27 @@ class _Growth:
             if not name or name in self.modules:
                 continue
             if name not in self._folder:
-                importers = self.missing.setdefault(name, [])
-                if importer not in importers and len(importers) < _MOST_IMPORTERS:
-                    importers.append(importer)
+                _note(self.missing.setdefault(name, []), importer)
+                continue
+            if self.broken is not None and name in self.broken:
+                _note(self.broken[name].importers, importer)
                 continue
             if len(self.modules) >= _MOST_MODULES:
                 raise LoadError(f"this program imports from more than {_MOST_MODULES} DLLs")
-            file = self._folder.read(name)
+            try:
+                file = self._folder.load(name)
+                inner = imports_of(file)
+            except LoadError as error:
+                if self.broken is None:
+                    raise self._folder.named(error, name, importer) from None
+                self.broken[name] = self._folder.broken(error, name)
+                _note(self.broken[name].importers, importer)
+                continue
             self._left -= len(file.data)
             if self._left < 0:
                 raise LoadError("the DLLs of this program exceed max_guest_memory", "raise --max-guest-memory")
             self.modules[name] = Module(name, self._folder.path(name), self.bases.take(file), file)
-            waiting += ((inner, name) for inner in imports_of(file))
+            waiting += ((each, name) for each in inner)
 
     def include(self, module: str) -> None:
         """Add the DLLs of System32, of the program's folder or below it that have this name, unless they are broken."""
@@ -355,6 +412,11 @@ class _Growth:
         made = Module(name, path, self.bases.take(file), file)
         self.modules[name if name not in self.modules else path.lower()] = made
         return made
+
+
+def _note(importers: list[str], importer: str) -> None:
+    if importer not in importers and len(importers) < _MOST_IMPORTERS:
+        importers.append(importer)
 
 
 def _is_image(name: str) -> bool:

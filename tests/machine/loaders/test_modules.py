@@ -164,7 +164,7 @@ def test_what_the_loader_will_not_find_is_told_of_what_is_loaded_with_the_progra
 def test_a_circle_of_links_is_no_file(tmp_path: Path) -> None:
     dll(tmp_path, "ntdll.dll", ntdll())
     (tmp_path / "WINDOWS" / "System32" / "a.dll").symlink_to("a.dll")
-    with pytest.raises(LoadError, match=r"a\.dll does not lie in the folder of --root"):
+    with pytest.raises(LoadError, match=r"a\.dll \(imported by program\.exe\): it does not lie in the folder"):
         plan_of(tmp_path, importing(b"a.dll"))
 
 
@@ -246,7 +246,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     dll(root, "ntdll.dll", ntdll())
     (tmp_path / "outside.dll").write_bytes(as_dll(executable()))
     (root / "WINDOWS" / "System32" / "a.dll").symlink_to(tmp_path / "outside.dll")
-    with pytest.raises(LoadError, match=r"a\.dll does not lie in the folder"):
+    with pytest.raises(LoadError, match=r"a\.dll \(imported by program\.exe\): it does not lie in the folder"):
         plan_of(root, importing(b"a.dll"))
 
 

@@ -174,6 +174,45 @@ def test_the_doctor_names_the_files_that_a_program_misses_and_who_imports_them(
     assert missing == {"kernelbase.dll": ["kernel32.dll"], "msvcrt.dll": ["file.exe"]}
 
 
+_OTHER_MACHINE = b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0\x4c\x01" + bytes(300)
+
+
+@pytest.mark.parametrize("name", ["msvcrt.dll", "kernelbase.dll", "ntdll.dll"])
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (None, "section '.text': its bytes lie beyond the end of the file; is the file complete?"),
+        (b"", "not a PE file: it does not begin with the magic bytes 4d 5a"),
+        (b"MZ", "not a PE file: "),
+        (_OTHER_MACHINE, "not an x86-64 program (machine 0x14c); only 64-bit x86 can be emulated"),
+    ],
+    ids=["truncated", "empty", "none", "32-bit"],
+)
+def test_the_doctor_reports_a_broken_file_beside_all_others(
+    own_root: Path, capsys: pytest.CaptureFixture[str], name: str, data: bytes | None, why: str
+) -> None:
+    path, program = own_root / "Windows" / "System32" / name, str(own_root / "prog" / "file.exe")
+    whole = path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole[:2000] if data is None else data)
+    assert main(["doctor", "--root", str(own_root), program]) == 1
+    text = capsys.readouterr().out
+    assert re.search(r"^files: [1-9]\d* found, 0 missing, 1 broken$", text, re.MULTILINE)
+    assert "kernel32.dll" in text
+    importer = r"kernel32\.dll" if name == "kernelbase.dll" else r"file\.exe"
+    where = re.escape(f"C:\\windows\\system32\\{name}")
+    assert re.search(rf"^  broken +{where} \(imported by .*{importer}.*\): {re.escape(why)}", text, re.MULTILINE)
+    assert main(["doctor", "--root", str(own_root), "--format", "json", program]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    broken = [row for row in rows if row["here"] == "broken"]
+    assert [row["file"] for row in broken] == [name]
+    assert broken[0]["why"].startswith(why)
+    assert not [row for row in rows if row["here"] == "missing"]
+    assert main(["run", "--root", str(own_root), "-e", "? print(1);", program]) == 5
+    said = capsys.readouterr().err
+    assert re.search(rf"hds: {where} \(imported by .*{importer}\): {re.escape(why.partition(';')[0])}", said)
+
+
 def test_the_doctor_looks_at_a_dll_as_at_a_program(own_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     system = own_root / "Windows" / "System32"
     (system / "sechost.dll").unlink()
