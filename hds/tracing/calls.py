@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -267,6 +268,8 @@ class Calls:
 
     def _tell(self, pid: int, tid: int, info: bytes, now: int) -> None:
         number = int.from_bytes(info[:4], "little")
+        if number == SIGKILL:  # no tracer hears of it before the end
+            return
         for sink in self._sinks:
             sink.signal(pid, tid, signal_name(number), siginfo(info), now)
 
@@ -275,7 +278,7 @@ class Calls:
         for tid in [tid for tid, owner in self._threads.items() if owner == pid]:
             call = self._under_way.get(tid)
             if call is not None:
-                self._leave(call, 0 if call.name in _SENDING and killed_by else None, now)
+                self._leave(call, 0 if call.name in _SENDING and killed_by not in (0, SIGKILL) else None, now)
             self._end(pid, tid, code, killed_by, named, now)
 
     def _end(self, pid: int, tid: int, code: int, killed_by: int, named: str, now: int) -> None:

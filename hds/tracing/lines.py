@@ -91,7 +91,8 @@ class Lines:
     def ended(self, pid: int, tid: int, code: int, killed_by: str | None, how: str, now: int) -> None:
         """As `Sink`."""
         self._interrupt()
-        self._line(tid, how, now)
+        if killed_by is None or self._signals(killed_by):
+            self._line(tid, how, now)
         self._living.discard(tid)
 
     def finish(self) -> None:

@@ -160,6 +160,34 @@ def test_calls_of_int_0x80_are_lines_as_strace_has_them(tmp_path: Path) -> None:
     assert ours == native_traces(seen, [], [program], tmp_path).like(ours)
 
 
+KILLS = """
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    open("/none", FASYNC | O_NONBLOCK);
+    kill(getpid(), atoi(words[1]));
+    return 0;
+}
+"""
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("wanted", [(), ("-e", "signal=none"), ("-e", "signal=SIGKILL")])
+@pytest.mark.parametrize("number", [9, 15])
+def test_how_a_signal_kills_is_told_as_strace_does(number: int, wanted: tuple[str, ...], tmp_path: Path) -> None:
+    def seen(lines: list[str]) -> list[str]:
+        found = normal(lines)[0]
+        return found[next(at for at, line in enumerate(found) if line.startswith("open")) :]
+
+    program, here = build(KILLS, "musl", tmp_path, "-w"), tmp_path / "here.txt"
+    command_line("trace", "--pid", "bead", "-o", str(here), *wanted, str(program), str(number))
+    ours = seen(here.read_text().splitlines())
+    assert len(ours) >= 2
+    assert ours == native_traces(seen, wanted, [program, str(number)], tmp_path).like(ours)
+
+
 PRIVILEGES = Path(__file__).with_name("privileges.c").read_text()
 
 
