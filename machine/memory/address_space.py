@@ -506,13 +506,6 @@ class AddressSpace:
 
     def read_up_to(self, address: int, size: int) -> bytes:
         """The mapped bytes from `address` on, at most `size` of them, up to the first that is not mapped."""
-        if 0 < size <= PAGE - (address & _OFFSET):  # in one page, which mostly has memory
-            page = address >> PAGE_BITS
-            leaf = self.table.leaves.get(page >> INDEX_BITS)
-            word = leaf[page & _INDEX] if leaf is not None and is_canonical(address) else 0
-            if word:
-                start = word & FRAME_MASK | address & _OFFSET
-                return self.physical.buffer[start : start + size]
         pieces: list[bytes] = []
         end = address + size
         while address < end:
